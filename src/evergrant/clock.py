@@ -1,0 +1,173 @@
+"""
+The only door to time.
+
+Rules of residence: whoever needs to know what time it is receives a `Clock` as an argument and calls `now()`; no other
+module reads the operating system's clocks. Every instant is an integer number of seconds since the epoch, every duration
+an integer number of seconds. `monotonic()` measures how long something took, and never decides when something ends.
+Randomness lives next door, in `entropy`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+TEST_CLOCK_VARIABLE: Final = "EVERGRANT_TEST_CLOCK"
+
+# Leap seconds and the corrections of a healthy NTP daemon stay far below this; a wrong clock, a resumed container or an
+# administrator's mistake stays far above.
+STEP_TOLERANCE: Final = 10
+
+
+class Clock(Protocol):
+    """What decisions are given to know the time."""
+
+    def now(self) -> int:
+        """Return the seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards; only differences mean anything."""
+        ...
+
+
+class SystemClock:
+    """
+    The machine's own time, watched for steps.
+
+    The wall clock is compared with the monotonic one at each reading. When they part by more than the tolerance, the
+    step is remembered for `jumped()`; the reading itself follows the wall clock, because a process that insisted on its
+    own time would disagree with the other processes on the same store.
+    """
+
+    __slots__ = ("_base", "_jumps", "_last_step", "_tolerance")
+
+    simulated: bool = False
+
+    def __init__(self, step_tolerance: int = STEP_TOLERANCE) -> None:
+        """Start watching; `step_tolerance` is the largest step, in seconds, that is not worth an alarm."""
+        self._tolerance = step_tolerance
+        self._jumps = 0
+        self._last_step = 0
+        self._base = self._wall() - self.monotonic()
+
+    def now(self) -> int:
+        """Return the seconds since the epoch, noticing a step on the way."""
+        wall = self._wall()
+        step = wall - self.monotonic() - self._base
+        if step > self._tolerance or step < -self._tolerance:
+            self._base += step
+            self._jumps += 1
+            self._last_step = round(step)
+        return int(wall)
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        return time.monotonic()
+
+    def jumped(self) -> int:
+        """Return the size in seconds of the latest step noticed, negative when time went back; 0 when there was none."""
+        return self._last_step
+
+    def jumps(self) -> int:
+        """Return how many steps were noticed since the process started."""
+        return self._jumps
+
+    def _wall(self) -> float:
+        return time.time()
+
+
+class FileClock(SystemClock):
+    """
+    Real time plus an offset read from a file: hours pass in a test without anybody waiting.
+
+    FOR TESTS of servers that run as separate processes. The file holds one integer, in seconds. A file that is missing
+    counts as 0; one that is half written keeps the previous offset. A change of the offset is simulated time, not a step,
+    so it raises no alarm.
+    """
+
+    __slots__ = ("_offset", "_path")
+
+    simulated = True
+
+    def __init__(self, path: Path, step_tolerance: int = STEP_TOLERANCE) -> None:
+        """Read the offset from `path` at each reading of the clock."""
+        self._path = path
+        self._offset = 0
+        super().__init__(step_tolerance)
+
+    def now(self) -> int:
+        """Return real time plus the offset that the file holds at this moment."""
+        return super().now() + self._read_offset()
+
+    def _read_offset(self) -> int:
+        # The file is read each time rather than when its modification time changes: two writes within one tick of the
+        # file system's clock carry the same modification time, and a test would wait for an hour that never passes.
+        try:
+            self._offset = int(self._path.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            self._offset = 0
+        except (OSError, ValueError):
+            return self._offset
+        return self._offset
+
+
+class FixedClock:
+    """
+    A clock that stands still until it is told otherwise. For tests.
+
+    `advance` lets time pass, on both clocks; `set` steps the wall clock alone, as a wrong NTP server would.
+    """
+
+    __slots__ = ("_elapsed", "_jumps", "_last_step", "_now")
+
+    simulated: bool = True
+
+    def __init__(self, now: int = 1_700_000_000) -> None:
+        """Stand at `now`."""
+        self._now = now
+        self._elapsed = 0.0
+        self._jumps = 0
+        self._last_step = 0
+
+    def now(self) -> int:
+        """Return the instant at which the clock stands."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the sum of everything advanced."""
+        return self._elapsed
+
+    def advance(self, seconds: int) -> int:
+        """Let `seconds` pass and return the new instant; time that passes cannot be negative."""
+        if seconds < 0:
+            raise ValueError("time does not pass backwards: use set() to step the clock back")
+        self._now += seconds
+        self._elapsed += seconds
+        return self._now
+
+    def set(self, now: int) -> int:
+        """Step to `now`, forwards or backwards, and return it."""
+        step = now - self._now
+        if step != 0:
+            self._jumps += 1
+            self._last_step = step
+        self._now = now
+        return now
+
+    def jumped(self) -> int:
+        """Return the size in seconds of the latest step; 0 when there was none."""
+        return self._last_step
+
+    def jumps(self) -> int:
+        """Return how many times the clock was stepped."""
+        return self._jumps
+
+
+def clock_from_environment(environment: Mapping[str, str] | None = None) -> SystemClock:
+    """Return the clock of this process: the machine's, unless EVERGRANT_TEST_CLOCK names a file with an offset."""
+    named = (os.environ if environment is None else environment).get(TEST_CLOCK_VARIABLE, "")
+    return FileClock(Path(named)) if named else SystemClock()
