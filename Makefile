@@ -26,7 +26,7 @@ help: ## say what can be made
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "evergrant needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python run" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "evergrant needs Python 3.11 or newer; $(PYTHON) is older" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "evergrant needs Python 3.11 or newer; $(PYTHON) is older or does not run" >&2; exit 1; }
 	@echo "making $(VENV) with $(PYTHON)"
 	@$(PYTHON) -m venv $(VENV) || { echo "the module venv or pip is missing beside $(PYTHON); on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 
