@@ -1,0 +1,101 @@
+"""
+From sources to one judged configuration: command line over environment over file over default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from evergrant.config.judge import judge
+from evergrant.config.lines import Trail
+from evergrant.config.model import DEFAULT_SCOPES, SECTIONS, Config
+from evergrant.config.problem import ConfigError
+from evergrant.config.sections import ResourceConfig
+from evergrant.config.sources import CONFIG_VARIABLE, Setting, read_environment, read_file, read_overrides
+
+DEFAULT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration, and where each key of it was written."""
+
+    config: Config
+    origins: Mapping[str, str]
+
+    def origin(self, path: str) -> str:
+        """Say where a key was written, such as "evergrant.toml, line 3"."""
+        return self.origins.get(path, DEFAULT)
+
+
+def load(
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Config:
+    """
+    Read the configuration, or say everything that is wrong with it.
+
+    Args:
+        path: The TOML file; without one, EVERGRANT_CONFIG may name it.
+        environment: The environment variables; those of the process when left out.
+        overrides: What the command line said, as `section.name` to text or value; None counts as not said.
+
+    Raises:
+        ConfigError: Something is wrong; `problems` lists all of it.
+    """
+    return load_with_origins(path, environment, overrides).config
+
+
+def load_with_origins(
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Loaded:
+    """Read the configuration as `load` does, and keep where each key was written."""
+    environment = os.environ if environment is None else environment
+    if path is None and environment.get(CONFIG_VARIABLE):
+        path = Path(environment[CONFIG_VARIABLE])
+    sources = [] if path is None else [read_file(path)]
+    sources += [read_environment(environment), read_overrides(overrides or {})]
+    merged: dict[Trail, Setting] = {}
+    for source in sources:
+        if any(trail[0] == "resource" for trail in source.settings):
+            # A list is replaced as a whole: merging two lists by position would mix one API's scopes into another's.
+            merged = {trail: found for trail, found in merged.items() if trail[0] != "resource"}
+        merged.update(source.settings)
+    origins = {".".join(trail): found.label for trail, found in merged.items()}
+    problems = [problem for source in sources for problem in source.problems]
+    config = _assemble(merged)
+    problems += judge(config, lambda key: origins.get(key, DEFAULT))
+    if problems:
+        raise ConfigError(problems)
+    return Loaded(config, origins)
+
+
+def _assemble(settings: Mapping[Trail, Setting]) -> Config:
+    grouped: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    resources: dict[str, dict[str, Any]] = {}
+    scopes = dict(DEFAULT_SCOPES)
+    for trail, found in settings.items():
+        match trail:
+            case ("scopes", name):
+                scopes[name] = found.value
+            case ("resource", index, name):
+                resources.setdefault(index, {})[name] = found.value
+            case (section, name):
+                grouped[section][name] = found.value
+    return dataclasses.replace(
+        Config(),
+        **{section: SECTIONS[section](**values) for section, values in grouped.items()},
+        resources=tuple(
+            ResourceConfig(**values) for _, values in sorted(resources.items(), key=lambda one: int(one[0]))
+        ),
+        # An empty description withdraws a scope that exists by default.
+        scopes={name: description for name, description in scopes.items() if description},
+    )
