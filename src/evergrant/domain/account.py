@@ -1,0 +1,44 @@
+"""A person who signs in. The password is kept as an Argon2id hash; the name in one normal form.
+
+What must not live here: hashing (`issuer.passwords`), sessions (`domain.session`).
+"""
+
+import unicodedata
+from dataclasses import dataclass, field
+
+MAX_NAME = 254
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account. *claims* are the OpenID Connect standard claims beyond sub and email; times in seconds."""
+
+    id: str
+    username: str
+    email: str
+    password_hash: str
+    created_at: int
+    email_verified: bool = False
+    disabled_at: int = 0
+    password_changed_at: int = 0
+    claims: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def disabled(self) -> bool:
+        return self.disabled_at > 0
+
+
+def normal_name(given: str) -> str:
+    """The one spelling under which a name is stored and looked up (RFC 8265 section 3.3: width, case, NFC).
+
+    Raises `ValueError` for a name that is empty, too long or holds control or invisible characters.
+    """
+    name = unicodedata.normalize("NFKC", given).strip().casefold()
+    name = unicodedata.normalize("NFC", name)
+    if not name or len(name) > MAX_NAME:
+        msg = f"a user name has 1 to {MAX_NAME} characters"
+        raise ValueError(msg)
+    if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for letter in name):
+        msg = "a user name has no control or invisible characters"
+        raise ValueError(msg)
+    return name

@@ -1,0 +1,209 @@
+"""The heart: what presenting a refresh token does to its family.
+
+One pure, synchronous function and nothing else. It takes values and returns a `Settlement`; the store applies it in the
+transaction that loaded the row. Called twice with the same values it answers the same, so a store may run it again.
+The order of the checks is the promise: whatever can be refused is refused before anything is spent.
+"""
+
+from enum import StrEnum
+from hmac import compare_digest
+from typing import Final, NamedTuple
+
+from evergrant.domain import id as ids
+from evergrant.domain.event import Event, What
+from evergrant.domain.family import Ended, Family, Head
+from evergrant.domain.policy import Policy, Radius
+from evergrant.domain.reason import Reason, Refusal
+from evergrant.domain.scope import within
+from evergrant.domain.session import Notice, Party
+
+
+class Verdict(StrEnum):
+    """What became of a presentation."""
+
+    ROTATE = "rotate"
+    REFRESH = "refresh"
+    REPEAT = "repeat"
+    REFUSE = "refuse"
+    REUSE = "reuse"
+
+
+class Presented(NamedTuple):
+    """An authentic token, taken apart: its MAC has been verified, nothing else."""
+
+    family_id: bytes
+    generation: int
+    digest: bytes
+
+
+class Ask(NamedTuple):
+    """The facts of one refresh request. *scope* and *resources* are normal forms, empty for all that was granted."""
+
+    client_id: str
+    binding: str = ""
+    scope: str = ""
+    resources: str = ""
+    network: str = ""
+    agent: str = ""
+    clock_suspect: bool = False
+
+
+class Successor(NamedTuple):
+    """The next head, drawn before the transaction: its digest, and itself sealed under the presented token."""
+
+    digest: bytes
+    sealed: bytes
+
+
+class Settlement(NamedTuple):
+    """A decision and its whole effect.
+
+    *head* replaces the stored one when given. *ended* closes the family; *radius* widens that end beyond the family.
+    *events* and *notice* are written in the same transaction. *refusal* says why nothing was handed out.
+    """
+
+    verdict: Verdict
+    family: Family | None
+    head: Head | None = None
+    ended: Ended | None = None
+    radius: Radius = Radius.FAMILY
+    events: tuple[Event, ...] = ()
+    refusal: Refusal | None = None
+    notice: Notice | None = None
+
+
+def decide(  # noqa: PLR0911 - one return per row of the table
+    family: Family | None, presented: Presented, ask: Ask, successor: Successor, policy: Policy, now: int
+) -> Settlement:
+    """Say what presenting *presented* does to *family*. Pure; may be called again on conflict (RFC 9700 4.14.2)."""
+    if family is None:
+        return Settlement(Verdict.REFUSE, None, refusal=Refusal.UNKNOWN)
+    if family.client_id != ask.client_id:
+        return _refuse(family, ask, Refusal.WRONG_CLIENT, now, presented)
+    if family.binding and family.binding != ask.binding:
+        return _refuse(family, ask, Refusal.WRONG_KEY, now, presented)
+    if family.ended is not None:
+        return _refuse(family, ask, Refusal.ENDED, now, presented, family.ended.reason)
+    head = family.head
+    behind = head.generation - presented.generation
+    if behind < 0:
+        return _refuse(family, ask, Refusal.AHEAD, now, presented)
+    known = head.digest if behind == 0 else head.predecessor if behind == 1 else None
+    if known is not None and not compare_digest(known, presented.digest):
+        return _refuse(family, ask, Refusal.FORGED, now, presented)
+    if now >= family.absolute_end or now >= head.idle_end:
+        return _expire(family, ask, now, presented)
+    repeatable = behind == 1 and head.sealed is not None and now <= head.overlap_end
+    if behind and not repeatable:
+        return _reuse(family, presented, ask, policy, now)
+    if not within(ask.scope, family.scope):
+        return _refuse(family, ask, Refusal.SCOPE, now, presented)
+    if not within(ask.resources, family.resources):
+        return _refuse(family, ask, Refusal.TARGET, now, presented)
+    if behind:
+        return _repeat(family, ask, policy, now)
+    return _rotate(family, ask, successor, policy, now) if policy.rotate else _refresh(family, ask, policy, now)
+
+
+def _rotate(family: Family, ask: Ask, successor: Successor, policy: Policy, now: int) -> Settlement:
+    old = family.head
+    head = Head(
+        old.generation + 1,
+        successor.digest,
+        old.digest,
+        now,
+        now + policy.overlap,
+        successor.sealed,
+        0,
+        min(now + policy.idle_lifetime, family.absolute_end),
+        now,
+        ask.network,
+        ask.agent,
+    )
+    event = _event(What.FAMILY_ROTATED, family, ask, now, head.generation)
+    return Settlement(Verdict.ROTATE, family, head, events=(event,))
+
+
+def _refresh(family: Family, ask: Ask, policy: Policy, now: int) -> Settlement:
+    head = family.head._replace(
+        sealed=None,
+        predecessor=None,
+        idle_end=min(now + policy.idle_lifetime, family.absolute_end),
+        used_at=now,
+        network=ask.network,
+        agent=ask.agent,
+    )
+    event = _event(What.FAMILY_REFRESHED, family, ask, now, head.generation)
+    return Settlement(Verdict.REFRESH, family, head, events=(event,))
+
+
+def _repeat(family: Family, ask: Ask, policy: Policy, now: int) -> Settlement:
+    head = family.head._replace(repeats=family.head.repeats + 1)
+    events = [_event(What.FAMILY_REPEATED, family, ask, now, head.generation - 1)]
+    if head.repeats == policy.repeats_alarm:
+        events.append(_event(What.FAMILY_REPEATS_MANY, family, ask, now, head.generation - 1))
+    return Settlement(Verdict.REPEAT, family, head, events=tuple(events))
+
+
+def _reuse(family: Family, presented: Presented, ask: Ask, policy: Policy, now: int) -> Settlement:
+    event = _event(What.FAMILY_REUSED, family, ask, now, presented.generation)
+    if policy.observe_only:
+        event = event._replace(reason="observed_only")
+        return Settlement(Verdict.REFUSE, family, events=(event,), refusal=Refusal.REUSED)
+    closing = _event(What.FAMILY_ENDED, family, ask, now, family.head.generation)._replace(reason=Reason.REUSE)
+    notice = Notice(
+        closing.family_id,
+        family.account_id,
+        family.client_id,
+        family.label,
+        now,
+        Party(family.head.used_at, family.head.network, family.head.agent),
+        Party(now, ask.network, ask.agent),
+    )
+    return Settlement(
+        Verdict.REUSE,
+        family,
+        family.head,
+        Ended(now, Reason.REUSE),
+        policy.radius,
+        (event, closing),
+        Refusal.REUSED,
+        notice,
+    )
+
+
+def _expire(family: Family, ask: Ask, now: int, presented: Presented) -> Settlement:
+    if ask.clock_suspect:
+        return _refuse(family, ask, Refusal.CLOCK_SUSPECT, now, presented)
+    reason = Reason.ABSOLUTE if now >= family.absolute_end else Reason.IDLE
+    event = _event(What.FAMILY_ENDED, family, ask, now, presented.generation)._replace(reason=reason)
+    return Settlement(
+        Verdict.REFUSE, family, family.head, Ended(now, reason), events=(event,), refusal=Refusal.EXPIRED
+    )
+
+
+ALARMS: Final = {Refusal.FORGED: What.FAMILY_FORGED, Refusal.AHEAD: What.FAMILY_AHEAD}
+
+
+def _refuse(
+    family: Family, ask: Ask, refusal: Refusal, now: int, presented: Presented, reason: str = ""
+) -> Settlement:
+    what = ALARMS.get(refusal, What.FAMILY_REFUSED)
+    event = _event(what, family, ask, now, presented.generation)
+    event = event._replace(reason=reason or refusal, client_id=ask.client_id)
+    return Settlement(Verdict.REFUSE, family, events=(event,), refusal=refusal)
+
+
+def _event(what: What, family: Family, ask: Ask, now: int, generation: int) -> Event:
+    return Event(
+        now,
+        what,
+        family.client_id,
+        family.account_id,
+        ids.text(ids.Kind.FAMILY, family.id),
+        family.session_id,
+        "",
+        generation,
+        ask.network,
+        ask.agent,
+    )

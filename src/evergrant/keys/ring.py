@@ -1,0 +1,113 @@
+"""The keys in use, unsealed, as one immutable ring that caches swap whole when the revision turns.
+
+What lives here: choosing which key signs now and which are published. Making and retiring keys is `keys.lifecycle`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from evergrant.domain.key import SealedKey, Use
+from evergrant.domain.token import RefreshToken, read_refresh, write_refresh
+from evergrant.keys.port import Kek, KeyUnusable
+from evergrant.keys.signing import Signer, from_der
+from evergrant.keys.verifying import public_key, verify
+
+NONCE_LENGTH: Final = 12
+
+
+class Ring:
+    """Every key of one revision. Immutable; safe to share between tasks and threads."""
+
+    def __init__(self, sealed: Iterable[SealedKey], kek: Kek) -> None:
+        self._sealed = tuple(sorted(sealed, key=lambda key: (key.active_at, key.created_at, key.id)))
+        self._signers: dict[str, Signer] = {}
+        self._macs: dict[int, bytes] = {}
+        self._checks: dict[str, tuple[str, Any]] = {}
+        self._sealing: dict[int, AESGCM] = {}
+        for key in self._sealed:
+            clear = kek.unseal(key.sealed, label(key.id))
+            if key.use is Use.MAC:
+                self._macs[key.version] = clear
+            else:
+                signer = Signer(from_der(clear), key.alg)
+                self._signers[key.id] = signer
+                self._checks[signer.kid] = (key.alg, public_key(signer.public))
+
+    @property
+    def sealed(self) -> tuple[SealedKey, ...]:
+        """The keys as they are kept, oldest first."""
+        return self._sealed
+
+    def signer(self, alg: str, now: int) -> Signer:
+        """The youngest signing key of *alg* that is active. Raises `KeyUnusable` when there is none."""
+        for key in reversed(self._sealed):
+            if key.use is Use.SIGN and key.alg == alg and key.active_at <= now and key.published(now):
+                return self._signers[key.id]
+        msg = f"there is no active {alg} signing key; run: evergrant key rotate --alg {alg}"
+        raise KeyUnusable(msg)
+
+    def algorithms(self, now: int) -> tuple[str, ...]:
+        """The algorithms that can sign now."""
+        live = {key.alg for key in self._sealed if key.use is Use.SIGN and key.active_at <= now and key.published(now)}
+        return tuple(sorted(live))
+
+    def public_set(self, now: int) -> list[dict[str, str]]:
+        """The published keys as JWKs (RFC 7517), also those that will only sign later (attack J-14)."""
+        return [self._signers[key.id].public for key in self._sealed if key.use is Use.SIGN and key.published(now)]
+
+    def verify(self, token: str, typ: str) -> dict[str, Any] | None:
+        """The claims of a JWS of ours, or None (see `keys.verifying`)."""
+        return verify(token, typ, self._checks)
+
+    def mac_version(self, now: int) -> int:
+        """The MAC key that new refresh tokens are written with."""
+        versions = [key.version for key in self._sealed if key.use is Use.MAC and key.active_at <= now]
+        if not versions:
+            msg = "there is no active token key; run: evergrant key rotate --use mac"
+            raise KeyUnusable(msg)
+        return versions[-1]
+
+    @property
+    def mac_keys(self) -> Mapping[int, bytes]:
+        return self._macs
+
+    def write(self, token: RefreshToken) -> str:
+        """The text of a refresh token, under the MAC key its version names."""
+        return write_refresh(token, self._macs[token.version])
+
+    def read(self, text: str) -> RefreshToken | None:
+        """The authentic refresh token behind *text*, or None."""
+        return read_refresh(text, self._macs)
+
+    def derive(self, version: int, purpose: bytes) -> bytes:
+        """A 32-byte key for one purpose from MAC key *version* (HKDF-Expand, RFC 5869)."""
+        return HKDFExpand(SHA256(), 32, purpose).derive(self._macs[version])
+
+    def seal_opaque(self, clear: bytes, nonce: bytes, version: int) -> bytes:
+        """An opaque token's body: version, nonce, and the claims encrypted so that no row is needed."""
+        return bytes((version,)) + nonce + self._opaque(version).encrypt(nonce, clear, b"ega_")
+
+    def open_opaque(self, body: bytes) -> bytes | None:
+        """What `seal_opaque` sealed, or None."""
+        if len(body) < 1 + NONCE_LENGTH or body[0] not in self._macs:
+            return None
+        try:
+            return self._opaque(body[0]).decrypt(body[1 : 1 + NONCE_LENGTH], body[1 + NONCE_LENGTH :], b"ega_")
+        except InvalidTag:
+            return None
+
+    def _opaque(self, version: int) -> AESGCM:
+        aead = self._sealing.get(version)
+        if aead is None:
+            aead = self._sealing[version] = AESGCM(self.derive(version, b"evergrant opaque access token 1"))
+        return aead
+
+
+def label(key_id: str) -> bytes:
+    """What a sealed key is bound to, so that rows cannot be swapped."""
+    return b"evergrant key " + key_id.encode()

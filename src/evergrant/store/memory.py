@@ -1,0 +1,214 @@
+"""The reference store: dictionaries, one lock, an undo list. For tests and for reading; nothing here is durable.
+
+Every other store must answer as this one does; the property tests drive both side by side.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from evergrant.domain.event import Event
+from evergrant.domain.family import Ended, Family, Head
+from evergrant.domain.reason import Reason
+from evergrant.domain.rotation import Settlement
+from evergrant.store import shape as shapes
+from evergrant.store.applying import apply
+from evergrant.store.port import EventQuery, Key, Swept, Which
+
+R = TypeVar("R")
+T = TypeVar("T")
+Undo = list[Callable[[], None]]
+
+
+class _Table(dict[Any, Any]):
+    """A dictionary that can take its last changes back."""
+
+    def change(self, undo: Undo, key: Any, value: Any | None) -> None:  # noqa: ANN401 - any record
+        old = self.get(key)
+        undo.append(lambda: self._set(key, old))
+        self._set(key, value)
+
+    def _set(self, key: Any, value: Any | None) -> None:  # noqa: ANN401 - any record
+        if value is None:
+            self.pop(key, None)
+        else:
+            self[key] = value
+
+
+class _Records(Generic[R]):
+    def __init__(self, shape: shapes.Shape[R], table: _Table, undo: Undo) -> None:
+        self._shape, self._table, self._undo = shape, table, undo
+
+    def get(self, key: Key) -> R | None:
+        found: R | None = self._table.get(key)
+        return found
+
+    def put(self, record: R) -> None:
+        key = getattr(record, self._shape.key)
+        for name in self._shape.unique:
+            for other, held in self._table.items():
+                if other != key and getattr(held, name) == getattr(record, name):
+                    msg = f"{self._shape.table}.{name} is taken"
+                    raise ValueError(msg)
+        self._table.change(self._undo, key, record)
+
+    def delete(self, key: Key) -> bool:
+        there = key in self._table
+        self._table.change(self._undo, key, None)
+        return there
+
+    def find(self, limit: int = 1000, after: Key | None = None, **equal: Key) -> list[R]:
+        keys = sorted(key for key in self._table if after is None or key > after)
+        records = (self._table[key] for key in keys)
+        return [r for r in records if all(getattr(r, name) == value for name, value in equal.items())][:limit]
+
+    def sweep(self, before: int, limit: int) -> int:
+        old = [key for key in sorted(self._table) if getattr(self._table[key], self._shape.end) < before][:limit]
+        for key in old:
+            self.delete(key)
+        return len(old)
+
+
+class _Families:
+    def __init__(self, table: _Table, undo: Undo) -> None:
+        self._table, self._undo = table, undo
+
+    def get(self, family_id: bytes) -> Family | None:
+        return self._table.get(family_id)
+
+    def add(self, family: Family) -> None:
+        if family.id in self._table:
+            msg = "family id is taken"
+            raise ValueError(msg)
+        self._table.change(self._undo, family.id, family)
+
+    def settle(self, family_id: bytes, head: Head, ended: Ended | None) -> None:
+        self._table.change(self._undo, family_id, self._table[family_id]._replace(head=head, ended=ended))
+
+    def end(self, which: Which, ended: Ended) -> int:
+        which.refuse_empty()
+        found = self.find(which._replace(live=True), limit=len(self._table))
+        for family in found:
+            closed = family._replace(ended=ended, head=family.head._replace(sealed=None))
+            self._table.change(self._undo, family.id, closed)
+        return len(found)
+
+    def find(self, which: Which, limit: int = 1000, after: bytes = b"") -> list[Family]:
+        wanted = which.wanted()
+        families = (self._table[key] for key in sorted(self._table) if key > after)
+        return [
+            family
+            for family in families
+            if not (which.live and family.ended) and all(getattr(family, k) == v for k, v in wanted.items())
+        ][:limit]
+
+    def sweep(self, after: bytes, now: int, limit: int, keep: int) -> Swept:
+        walked = [self._table[key] for key in sorted(self._table) if key > after][:limit]
+        erased = expired = deleted = 0
+        for family in walked:
+            head = family.head
+            if family.absolute_end + keep < now:
+                self._table.change(self._undo, family.id, None)
+                deleted += 1
+                continue
+            ended = family.ended
+            if ended is None and now >= min(family.absolute_end, head.idle_end):
+                ended = Ended(now, Reason.ABSOLUTE if now >= family.absolute_end else Reason.IDLE)
+                expired += 1
+            stale = head.sealed is not None and (ended is not None or now > head.overlap_end)
+            if stale:
+                erased += 1
+            if stale or ended is not family.ended:
+                self.settle(family.id, head._replace(sealed=None) if stale else head, ended)
+        last = walked[-1].id if len(walked) == limit else b""
+        return Swept(last, erased, expired, deleted)
+
+
+class _Events:
+    def __init__(self, table: _Table, undo: Undo) -> None:
+        self._table, self._undo = table, undo
+
+    def add(self, events: Sequence[Event]) -> None:
+        number = max(self._table, default=0)
+        for event in events:
+            number += 1
+            self._table.change(self._undo, number, event)
+
+    def find(self, query: EventQuery) -> list[tuple[int, Event]]:
+        wanted = {k: getattr(query, k) for k in ("family_id", "account_id", "client_id", "what") if getattr(query, k)}
+        found = [
+            (number, event)
+            for number, event in sorted(self._table.items(), reverse=query.newest)
+            if number > query.after and all(getattr(event, k) == v for k, v in wanted.items())
+        ]
+        return found[: query.limit]
+
+    def sweep(self, before: int, limit: int) -> int:
+        old = [number for number, event in sorted(self._table.items()) if event.at < before][:limit]
+        for number in old:
+            self._table.change(self._undo, number, None)
+        return len(old)
+
+
+class _Tx:
+    def __init__(self, tables: dict[str, _Table], undo: Undo) -> None:
+        self._tables, self._undo = tables, undo
+        for shape in shapes.SHAPES:
+            setattr(self, shapes.attribute(shape), _Records(shape, tables[shape.table], undo))
+
+    @cached_property
+    def families(self) -> _Families:
+        return _Families(self._tables["family"], self._undo)
+
+    @cached_property
+    def events(self) -> _Events:
+        return _Events(self._tables["event"], self._undo)
+
+    def revision(self) -> int:
+        return int(self._tables["meta"].get("revision", 0))
+
+    def turn(self) -> None:
+        self._tables["meta"].change(self._undo, "revision", self.revision() + 1)
+
+
+class MemoryStore:
+    """Everything in this process, gone with it."""
+
+    def __init__(self) -> None:
+        names = [shape.table for shape in shapes.SHAPES] + ["family", "event", "meta"]
+        self._tables = {name: _Table() for name in names}
+        self._lock = threading.Lock()
+
+    @property
+    def seen_revision(self) -> int:
+        return int(self._tables["meta"].get("revision", 0))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        undo: Undo = []
+        with self._lock:
+            try:
+                yield _Tx(self._tables, undo)
+            except BaseException:
+                for step in reversed(undo):
+                    step()
+                raise
+
+    async def settle(self, family_id: bytes, decide: Callable[[Family | None], Settlement]) -> Settlement:
+        with self._transaction() as tx:
+            settlement = decide(tx.families.get(family_id))
+            apply(tx, settlement)
+            return settlement
+
+    async def write(self, work: Callable[[Any], T]) -> T:
+        with self._transaction() as tx:
+            return work(tx)
+
+    async def read(self, work: Callable[[Any], T]) -> T:
+        with self._transaction() as tx:
+            return work(tx)
+
+    async def close(self) -> None:
+        """Nothing to close: nothing was kept."""

@@ -1,0 +1,174 @@
+"""The port: what the rest of the house may ask of a store.
+
+Three verbs. `settle` is the refresh path: load a family, ask a pure decision, persist its outcome, all in one
+transaction that is committed together with its neighbours'. `write` runs any other synchronous piece of work
+atomically. `read` runs one on a consistent snapshot of the primary (never on a replica, attack O-04).
+Work is synchronous on purpose: it cannot await, so nothing on the network can creep into a transaction, and a store may
+run it again after a conflict. Work must therefore be free of effects other than those on its `Tx`.
+
+Raises everywhere: `StoreUnavailable` when the outcome is a clean nothing or unknown; a retry is always safe.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from evergrant.domain.account import Account
+from evergrant.domain.client import Client
+from evergrant.domain.event import Event, What
+from evergrant.domain.family import Ended, Family, Head
+from evergrant.domain.grant import Code, Flow, Grant
+from evergrant.domain.key import SealedKey
+from evergrant.domain.rotation import Settlement
+from evergrant.domain.session import Notice, Session
+from evergrant.domain.throttle import Barred, Bucket
+
+R = TypeVar("R")
+T = TypeVar("T")
+Key = str | bytes
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - names the state, as its readers do
+    """The store could not answer; nothing was half done. The text is for the operator."""
+
+
+class StoreUnusable(Exception):  # noqa: N818 - as above
+    """The store cannot be opened at all: one clear sentence for whoever starts the server."""
+
+
+class Which(NamedTuple):
+    """Which families: every field that is given must match; empty fields do not count. *live* skips ended ones."""
+
+    family_id: bytes = b""
+    account_id: str = ""
+    client_id: str = ""
+    session_id: str = ""
+    grant_id: str = ""
+    online: bool | None = None
+    live: bool = True
+
+    def wanted(self) -> dict[str, str | bytes | bool]:
+        """The columns that must match, by their names in a family."""
+        given = {"id": self.family_id, "account_id": self.account_id, "client_id": self.client_id,
+                 "session_id": self.session_id, "grant_id": self.grant_id, "online": self.online}  # fmt: skip
+        return {name: value for name, value in given.items() if value is not None and value != "" and value != b""}
+
+    def refuse_empty(self) -> None:
+        """Raise `ValueError` unless something narrows the choice: ending every family is never meant."""
+        if not self.wanted():
+            msg = "which families? an empty choice would end them all"
+            raise ValueError(msg)
+
+
+class Swept(NamedTuple):
+    """What one housekeeping step over families did, and the id to go on after (empty at the end of the table)."""
+
+    last: bytes
+    erased: int
+    expired: int
+    deleted: int
+
+
+class Records(Protocol[R]):
+    """A table of one kind of record with a unique key and a few columns to find by."""
+
+    def get(self, key: Key) -> R | None: ...
+    def put(self, record: R) -> None: ...
+    def delete(self, key: Key) -> bool: ...
+
+    def find(self, limit: int = 1000, after: Key | None = None, **equal: Key) -> list[R]:
+        """Records whose columns equal what is given, in key order, after a key. At most *limit*."""
+        ...
+
+    def sweep(self, before: int, limit: int) -> int:
+        """Delete at most *limit* records whose end lies before an instant; how many went."""
+        ...
+
+
+class Families(Protocol):
+    """The families, one row each for ever."""
+
+    def get(self, family_id: bytes) -> Family | None: ...
+    def add(self, family: Family) -> None: ...
+    def settle(self, family_id: bytes, head: Head, ended: Ended | None) -> None: ...
+
+    def end(self, which: Which, ended: Ended) -> int:
+        """End every live family that matches, in one statement; how many. Refuses an empty `Which`."""
+        ...
+
+    def find(self, which: Which, limit: int = 1000, after: bytes = b"") -> list[Family]: ...
+
+    def sweep(self, after: bytes, now: int, limit: int, keep: int) -> Swept:
+        """Walk *limit* rows on: erase sealed successors whose overlap is over, end what has expired, delete rows whose
+        absolute end lies more than *keep* seconds back (attack O-16: never sooner)."""
+        ...
+
+
+class EventQuery(NamedTuple):
+    """Which events; empty fields do not count. *after* is an event's number."""
+
+    after: int = 0
+    family_id: str = ""
+    account_id: str = ""
+    client_id: str = ""
+    what: What | None = None
+    limit: int = 100
+    newest: bool = False
+
+
+class Events(Protocol):
+    """The audit trail."""
+
+    def add(self, events: Sequence[Event]) -> None: ...
+    def find(self, query: EventQuery) -> list[tuple[int, Event]]: ...
+    def sweep(self, before: int, limit: int) -> int: ...
+
+
+class Tx(Protocol):
+    """One transaction's view. Valid only inside the work it was given to."""
+
+    @property
+    def clients(self) -> Records[Client]: ...
+    @property
+    def accounts(self) -> Records[Account]: ...
+    @property
+    def sessions(self) -> Records[Session]: ...
+    @property
+    def grants(self) -> Records[Grant]: ...
+    @property
+    def codes(self) -> Records[Code]: ...
+    @property
+    def flows(self) -> Records[Flow]: ...
+    @property
+    def notices(self) -> Records[Notice]: ...
+    @property
+    def keys(self) -> Records[SealedKey]: ...
+    @property
+    def barred(self) -> Records[Barred]: ...
+    @property
+    def buckets(self) -> Records[Bucket]: ...
+    @property
+    def families(self) -> Families: ...
+    @property
+    def events(self) -> Events: ...
+
+    def revision(self) -> int:
+        """A number that grows whenever clients or keys change, so that caches know they are old."""
+        ...
+
+    def turn(self) -> None:
+        """Say that clients or keys changed."""
+        ...
+
+
+class Store(Protocol):
+    """A store. Safe to share by every task of one event loop; several processes may open the same one."""
+
+    @property
+    def seen_revision(self) -> int:
+        """The newest revision any transaction of this process has seen."""
+        ...
+
+    async def settle(self, family_id: bytes, decide: Callable[[Family | None], Settlement]) -> Settlement: ...
+    async def write(self, work: Callable[[Tx], T]) -> T: ...
+    async def read(self, work: Callable[[Tx], T]) -> T: ...
+    async def close(self) -> None: ...

@@ -1,0 +1,76 @@
+"""One table per mapping: how each kind of record lies in a table.
+
+A record is a key, the few columns it is found by, an end for housekeeping, and a document (JSON) with the whole value.
+New optional fields therefore need no migration. Families and events, which are hot or many, have tables of their own.
+"""
+
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from msgspec import convert, json, to_builtins
+
+from evergrant.domain.account import Account
+from evergrant.domain.client import Client
+from evergrant.domain.grant import Code, Flow, Grant
+from evergrant.domain.key import SealedKey
+from evergrant.domain.session import Notice, Session
+from evergrant.domain.throttle import Barred, Bucket
+from evergrant.store.port import Key
+
+R = TypeVar("R")
+
+
+class Shape(NamedTuple, Generic[R]):
+    """How one kind of record is kept. *unique* and *columns* name attributes; *end* the one housekeeping sweeps by."""
+
+    table: str
+    type: type[R]
+    key: str
+    unique: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    end: str = ""
+
+    @property
+    def found_by(self) -> tuple[str, ...]:
+        """Every column but the key, the end and the document."""
+        return self.unique + self.columns
+
+    def write(self, record: R) -> bytes:
+        """The document of a record."""
+        return json.encode(to_builtins(record, builtin_types=()))
+
+    def read(self, document: bytes) -> R:
+        """The record behind a document. Raises `msgspec.ValidationError` when it is not one."""
+        return convert(json.decode(document), self.type, strict=False)
+
+    def row(self, record: R) -> tuple[Any, ...]:
+        """Key, columns, end (0 when there is none) and document, in table order."""
+        found = [getattr(record, name) for name in self.found_by]
+        end = getattr(record, self.end) if self.end else 0
+        return (getattr(record, self.key), *found, end, self.write(record))
+
+
+CLIENTS: Final = Shape("client", Client, "id")
+ACCOUNTS: Final = Shape("account", Account, "id", unique=("username",))
+SESSIONS: Final = Shape(
+    "session", Session, "id", unique=("digest",), columns=("account_id", "previous"), end="absolute_end"
+)
+GRANTS: Final = Shape("grant_", Grant, "id", columns=("account_id", "client_id"))
+CODES: Final = Shape("code", Code, "digest", columns=("account_id", "client_id"), end="expires_at")
+FLOWS: Final = Shape("flow", Flow, "digest", end="expires_at")
+NOTICES: Final = Shape("notice", Notice, "family_id", columns=("account_id",))
+KEYS: Final = Shape("key_", SealedKey, "id")
+BARRED: Final = Shape("barred", Barred, "jti", end="expires_at")
+BUCKETS: Final = Shape("bucket", Bucket, "key", end="ends_at")
+
+SHAPES: Final[tuple[Shape[Any], ...]] = (
+    CLIENTS, ACCOUNTS, SESSIONS, GRANTS, CODES, FLOWS, NOTICES, KEYS, BARRED, BUCKETS,
+)  # fmt: skip
+
+
+def attribute(shape: Shape[Any]) -> str:
+    """The name under which a transaction offers a shape's records."""
+    return {"client": "clients", "account": "accounts", "session": "sessions", "grant_": "grants", "code": "codes",
+            "flow": "flows", "notice": "notices", "key_": "keys", "barred": "barred", "bucket": "buckets"}[shape.table]  # fmt: skip
+
+
+__all__ = ["SHAPES", "Key", "Shape", "attribute"]

@@ -1,0 +1,72 @@
+"""Numbered SQL files, applied once each under the write lock, with checksums, so that a changed past is noticed.
+
+A database from the future is refused: an old release must not write what it does not understand.
+"""
+
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+from evergrant.store.port import StoreUnusable
+from evergrant.store.sqlite.connection import Connection, connect, sentence
+
+
+class Step(NamedTuple):
+    """One migration: its number, file name, SQL and checksum."""
+
+    number: int
+    name: str
+    sql: str
+    checksum: str
+
+
+def steps() -> list[Step]:
+    """Every migration this release knows, in order."""
+    folder = files("evergrant.store.sqlite") / "migrations"
+    found = sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda item: item.name)
+    texts = [(item.name, item.read_text(encoding="utf-8")) for item in found]
+    return [Step(int(name[:4]), name, sql, sha256(sql.encode()).hexdigest()) for name, sql in texts]
+
+
+def migrate(path: Path) -> list[str]:
+    """Bring the file up to this release; the names of what was applied. Raises `StoreUnusable`."""
+    connection = connect(path)
+    try:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
+        )
+        return _apply(path, connection, steps())
+    except apsw.Error as error:
+        raise StoreUnusable(sentence(path, error)) from error
+    finally:
+        connection.close()
+
+
+def _apply(path: Path, connection: Connection, known: list[Step]) -> list[str]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        done = {row[0]: row[1:] for row in connection.execute("SELECT number, name, checksum FROM migration")}
+        _check(path, done, known)
+        applied = [step for step in known if step.number not in done]
+        for step in applied:
+            connection.execute(step.sql)
+            connection.execute("INSERT INTO migration VALUES (?, ?, ?)", (step.number, step.name, step.checksum))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    return [step.name for step in applied]
+
+
+def _check(path: Path, done: dict[int, tuple[str, str]], known: list[Step]) -> None:
+    newest = max((step.number for step in known), default=0)
+    if done and max(done) > newest:
+        msg = f"{path}: made by a newer release (schema {max(done)}, this one knows {newest}); upgrade Evergrant"
+        raise StoreUnusable(msg)
+    for step in known:
+        if step.number in done and done[step.number][1] != step.checksum:
+            msg = f"{path}: migration {step.name} is not the one that was applied; this is not an Evergrant release"
+            raise StoreUnusable(msg)

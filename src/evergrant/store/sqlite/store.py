@@ -1,0 +1,81 @@
+"""The store object: one writer thread, a few reader threads, one file."""
+
+import threading
+from asyncio import get_running_loop
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from evergrant.domain.family import Family
+from evergrant.domain.rotation import Settlement
+from evergrant.store.port import StoreUnavailable
+from evergrant.store.sqlite.connection import Connection, check_library, connect, translated
+from evergrant.store.sqlite.migrate import migrate
+from evergrant.store.sqlite.tables import SqliteTx
+from evergrant.store.sqlite.writer import Writer
+
+T = TypeVar("T")
+READERS: Final = 2
+
+
+class SqliteStore:
+    """The embedded store (see `evergrant.store.port.Store`)."""
+
+    def __init__(self, path: Path, writer: Writer) -> None:
+        self._path, self._writer = path, writer
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="evergrant-reader")
+        self._local = threading.local()
+        self._opened: list[Connection] = []
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: Path, committed: Callable[[int], None] = lambda size: None) -> "SqliteStore":
+        """Open the file, making or migrating it as needed. Raises `StoreUnusable` with one sentence."""
+        check_library()
+        migrate(path)
+        return cls(path, Writer(path, committed))
+
+    @property
+    def seen_revision(self) -> int:
+        return self._writer.revision
+
+    async def settle(self, family_id: bytes, decide: Callable[[Family | None], Settlement]) -> Settlement:
+        settled: Settlement = await self._writer.submit(family_id, decide)
+        return settled
+
+    async def write(self, work: Callable[[Any], T]) -> T:
+        result: T = await self._writer.submit(None, work)
+        return result
+
+    async def read(self, work: Callable[[Any], T]) -> T:
+        if self._closed:
+            msg = f"{self._path}: the store is closed"
+            raise StoreUnavailable(msg)
+        return await get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    def _read(self, work: Callable[[Any], T]) -> T:
+        with translated(self._path):
+            tx: SqliteTx | None = getattr(self._local, "tx", None)
+            if tx is None:
+                connection = connect(self._path, read_only=True)
+                self._opened.append(connection)
+                self._local.connection = connection
+                tx = self._local.tx = SqliteTx(connection)
+            self._local.connection.execute("BEGIN")
+            try:
+                return work(tx)
+            finally:
+                self._local.connection.execute("COMMIT")
+
+    async def close(self) -> None:
+        """Commit what is queued, then close. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            await get_running_loop().run_in_executor(None, self._shut)
+
+    def _shut(self) -> None:
+        self._readers.shutdown(wait=True)
+        self._writer.close()
+        for connection in self._opened:
+            connection.close()

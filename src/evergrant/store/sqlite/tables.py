@@ -1,0 +1,124 @@
+"""Records, events and the transaction object in SQL. Statements are built once from `store.shape`, never per call."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Generic, TypeVar
+
+import apsw
+
+from evergrant.domain.event import Event, What
+from evergrant.store import shape as shapes
+from evergrant.store.port import EventQuery, Key
+from evergrant.store.sqlite.connection import Connection
+from evergrant.store.sqlite.families import Families
+
+R = TypeVar("R")
+
+
+class Records(Generic[R]):
+    """One table of records through one connection."""
+
+    def __init__(self, shape: shapes.Shape[R], connection: Connection) -> None:
+        self._shape, self._cursor, self._connection = shape, connection.cursor(), connection
+        columns = (shape.key, *shape.found_by, "ends", "document")
+        settings = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
+        self._put = (
+            f"INSERT INTO {shape.table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+            f" ON CONFLICT ({shape.key}) DO UPDATE SET {settings}"
+        )
+        self._get = f"SELECT document FROM {shape.table} WHERE {shape.key} = ?"  # noqa: S608 - own names
+        self._delete = f"DELETE FROM {shape.table} WHERE {shape.key} = ?"  # noqa: S608 - own names
+        self._sweep = (
+            f"DELETE FROM {shape.table} WHERE {shape.key} IN"  # noqa: S608 - own names
+            f" (SELECT {shape.key} FROM {shape.table} WHERE ends < ? LIMIT ?)"
+        )
+
+    def get(self, key: Key) -> R | None:
+        row = self._cursor.execute(self._get, (key,)).fetchone()
+        return None if row is None else self._shape.read(row[0])
+
+    def put(self, record: R) -> None:
+        try:
+            self._cursor.execute(self._put, self._shape.row(record))
+        except apsw.ConstraintError as error:
+            msg = f"{self._shape.table}: {error}"
+            raise ValueError(msg) from error
+
+    def delete(self, key: Key) -> bool:
+        self._cursor.execute(self._delete, (key,))
+        return self._connection.changes() > 0
+
+    def find(self, limit: int = 1000, after: Key | None = None, **equal: Key) -> list[R]:
+        parts = [f"{name} = ?" for name in equal if name in self._shape.found_by]
+        if len(parts) != len(equal):
+            msg = f"{self._shape.table} is not found by {', '.join(equal)}"
+            raise ValueError(msg)
+        values: list[Any] = list(equal.values())
+        if after is not None:
+            parts.append(f"{self._shape.key} > ?")
+            values.append(after)
+        where = " AND ".join(parts) or "TRUE"
+        sql = f"SELECT document FROM {self._shape.table} WHERE {where} ORDER BY {self._shape.key} LIMIT ?"  # noqa: S608
+        return [self._shape.read(row[0]) for row in self._cursor.execute(sql, (*values, limit))]
+
+    def sweep(self, before: int, limit: int) -> int:
+        self._cursor.execute(self._sweep, (before, limit))
+        return int(self._connection.changes())
+
+
+_EVENT_COLUMNS: Final = ", ".join(Event._fields)
+_ADD_EVENT: Final = f"INSERT INTO event ({_EVENT_COLUMNS}) VALUES ({', '.join('?' * len(Event._fields))})"  # noqa: S608
+
+
+class Events:
+    """The audit trail through one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._cursor, self._connection = connection.cursor(), connection
+
+    def add(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._cursor.execute(_ADD_EVENT, event)
+
+    def find(self, query: EventQuery) -> list[tuple[int, Event]]:
+        wanted = {name: getattr(query, name) for name in ("family_id", "account_id", "client_id", "what")}
+        wanted = {name: str(value) for name, value in wanted.items() if value}
+        where = " AND ".join(["number > ?", *(f"{name} = ?" for name in wanted)])
+        if "family_id" in wanted:
+            where += " AND family_id <> ''"
+        order = "DESC" if query.newest else "ASC"
+        sql = f"SELECT number, {_EVENT_COLUMNS} FROM event WHERE {where} ORDER BY number {order} LIMIT ?"  # noqa: S608
+        rows = self._cursor.execute(sql, (query.after, *wanted.values(), query.limit))
+        return [(row[0], Event(row[1], What(row[2]), *row[3:])) for row in rows]
+
+    def sweep(self, before: int, limit: int) -> int:
+        self._cursor.execute(
+            "DELETE FROM event WHERE number IN (SELECT number FROM event ORDER BY number LIMIT ?) AND at < ?",
+            (limit, before),
+        )
+        return int(self._connection.changes())
+
+
+class SqliteTx:
+    """What work sees: every table through one connection. Made once per connection, used by one thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._cursor = connection.cursor()
+        self.families = Families(connection)
+        self.events = Events(connection)
+        self.clients = Records(shapes.CLIENTS, connection)
+        self.accounts = Records(shapes.ACCOUNTS, connection)
+        self.sessions = Records(shapes.SESSIONS, connection)
+        self.grants = Records(shapes.GRANTS, connection)
+        self.codes = Records(shapes.CODES, connection)
+        self.flows = Records(shapes.FLOWS, connection)
+        self.notices = Records(shapes.NOTICES, connection)
+        self.keys = Records(shapes.KEYS, connection)
+        self.barred = Records(shapes.BARRED, connection)
+        self.buckets = Records(shapes.BUCKETS, connection)
+
+    def revision(self) -> int:
+        row = self._cursor.execute("SELECT value FROM meta WHERE name = 'revision'").fetchone()
+        return int(row[0])
+
+    def turn(self) -> None:
+        self._cursor.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")

@@ -1,0 +1,157 @@
+"""One thread that writes, and commits together whatever queued while the last commit was being made durable.
+
+Durability so costs one fsync per batch, not one per refresh. Losers of a race settle in the same batch as the winner
+and see its row, so they are repeats. What must not live here: SQL about any table.
+"""
+
+import threading
+from asyncio import AbstractEventLoop, Future, get_running_loop
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final, NamedTuple
+
+import apsw
+
+from evergrant.domain.family import Family
+from evergrant.domain.rotation import Settlement
+from evergrant.store.applying import apply
+from evergrant.store.port import StoreUnavailable
+from evergrant.store.sqlite.connection import Connection, connect, sentence
+from evergrant.store.sqlite.tables import SqliteTx
+
+LARGEST_BATCH: Final = 256
+
+Decide = Callable[[Family | None], Settlement]
+
+
+class _Job(NamedTuple):
+    """Work and whom to answer. A settle carries its family id; any other work has None there."""
+
+    family_id: bytes | None
+    work: Callable[[Any], Any]
+    loop: AbstractEventLoop
+    future: "Future[Any]"
+
+
+class _Answer(NamedTuple):
+    job: _Job
+    result: Any
+    error: BaseException | None
+
+
+class Writer:
+    """The writer thread of one process. *committed* is told the size of every batch."""
+
+    def __init__(self, path: Path, committed: Callable[[int], None] = lambda size: None) -> None:
+        self._path = path
+        self._committed = committed
+        self._connection: Connection = connect(path)
+        self._tx = SqliteTx(self._connection)
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self.revision = self._tx.revision()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="evergrant-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, family_id: bytes | None, work: Callable[[Any], Any]) -> "Future[Any]":
+        """Queue work for the next batch. The future fails with `StoreUnavailable` when the commit did."""
+        if self._closed:
+            msg = f"{self._path}: the store is closed"
+            raise StoreUnavailable(msg)
+        loop = get_running_loop()
+        future: Future[Any] = loop.create_future()
+        self._queue.put(_Job(family_id, work, loop, future))
+        return future
+
+    def close(self) -> None:
+        """Finish what is queued, then close the file."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+            self._connection.close()
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            batch: list[_Job] = []
+            job = self._queue.get()
+            while job is not None:
+                batch.append(job)
+                if len(batch) >= LARGEST_BATCH:
+                    break
+                try:
+                    job = self._queue.get_nowait()
+                except Empty:
+                    break
+            going = job is not None
+            if batch:
+                _tell(self._commit(batch))
+                self._committed(len(batch))
+
+    def _commit(self, batch: list[_Job]) -> list[_Answer]:
+        execute = self._connection.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            answers = [self._do(job) for job in batch]
+            self.revision = self._tx.revision()
+            execute("COMMIT")
+        except apsw.Error as error:
+            self._roll_back()
+            trouble = StoreUnavailable(sentence(self._path, error))
+            return [_Answer(job, None, trouble) for job in batch]
+        return answers
+
+    def _do(self, job: _Job) -> _Answer:
+        if job.family_id is not None:
+            return self._settle(job, job.family_id)
+        self._connection.execute("SAVEPOINT work")
+        try:
+            result = job.work(self._tx)
+        except apsw.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - the work's own error goes to whoever asked, its writes are undone
+            self._connection.execute("ROLLBACK TO work")
+            return _Answer(job, None, error)
+        finally:
+            if not self._connection.get_autocommit():
+                self._connection.execute("RELEASE work")
+        return _Answer(job, result, None)
+
+    def _settle(self, job: _Job, family_id: bytes) -> _Answer:
+        family = self._tx.families.get(family_id)
+        try:
+            settlement = job.work(family)
+        except Exception as error:  # noqa: BLE001 - a decision that fails has written nothing; its caller hears of it
+            return _Answer(job, None, error)
+        apply(self._tx, settlement)
+        return _Answer(job, settlement, None)
+
+    def _roll_back(self) -> None:
+        if not self._connection.get_autocommit():
+            try:
+                self._connection.execute("ROLLBACK")
+            except apsw.Error:
+                self._connection.close()
+                self._connection = connect(self._path)
+                self._tx = SqliteTx(self._connection)
+
+
+def _tell(answers: list[_Answer]) -> None:
+    """Wake each event loop once per batch, not once per answer."""
+    loops: dict[AbstractEventLoop, list[_Answer]] = {}
+    for answer in answers:
+        loops.setdefault(answer.job.loop, []).append(answer)
+    for loop, mine in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, mine)
+
+
+def _resolve(answers: list[_Answer]) -> None:
+    for job, result, error in answers:
+        if not job.future.done():
+            if error is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(error)
