@@ -1,10 +1,10 @@
 """
 The only door to time.
 
-Rules of residence: whoever needs to know what time it is receives a `Clock` as an argument and calls `now()`; no other
-module reads the operating system's clocks. Every instant is an integer number of seconds since the epoch, every duration
-an integer number of seconds. `monotonic()` measures how long something took, and never decides when something ends.
-Randomness lives next door, in `entropy`.
+Rules of residence: whoever needs to know what time it is receives a `Clock` as an argument and calls `now()`; no
+other module reads the operating system's clocks. Every instant is an integer number of seconds since the epoch, every
+duration an integer number of seconds. `monotonic()` measures how long something took, and never decides when something
+ends. Randomness lives next door, in `entropy`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class SystemClock:
         return time.monotonic()
 
     def jumped(self) -> int:
-        """Return the size in seconds of the latest step noticed, negative when time went back; 0 when there was none."""
+        """Return the latest step noticed, in seconds, negative when time went back; 0 when there was none."""
         return self._last_step
 
     def jumps(self) -> int:
@@ -85,8 +85,8 @@ class FileClock(SystemClock):
     Real time plus an offset read from a file: hours pass in a test without anybody waiting.
 
     FOR TESTS of servers that run as separate processes. The file holds one integer, in seconds. A file that is missing
-    counts as 0; one that is half written keeps the previous offset. A change of the offset is simulated time, not a step,
-    so it raises no alarm.
+    counts as 0; one that is half written keeps the previous offset. A change of the offset is simulated time, not a
+    step, so it raises no alarm.
     """
 
     __slots__ = ("_offset", "_path")

@@ -1,10 +1,11 @@
 """
 Configuration: one TOML file, environment twins, documented defaults.
 
-Rules of residence: everything an operator can choose is declared in `sections`, once, with its default and the argument
-for it; nothing else in the program reads a file or a variable to decide how to behave. `kinds` and `rules` say what a value
-may look like, `lines` where it was written, `sources` what each source says, `judge` what contradicts what, `load` which
-source wins, `show` how it is shown. No key is used here: what a lifetime means is decided in `domain`.
+Rules of residence: everything an operator can choose is declared in `sections`, once, with its default and the
+argument for it; nothing else in the program reads a file or a variable to decide how to behave. `kinds` and `rules`
+say what a value may look like, `lines` where it was written, `sources` what each source says, `judge` what contradicts
+what, `load` which source wins, `show` how it is shown. No key is used here: what a lifetime means is decided in
+`domain`.
 """
 
 from evergrant.config.key import Key

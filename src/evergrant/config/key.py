@@ -1,9 +1,9 @@
 """
 What is known about one configuration key, and how a section declares it.
 
-A section is a frozen dataclass whose fields are declared with `key(...)`; the declaration carries everything that parsing,
-`config show` and the reference page need to know, so that none of them can disagree. The sections themselves are in
-`sections`.
+A section is a frozen dataclass whose fields are declared with `key(...)`; the declaration carries everything that
+parsing, `config show` and the reference page need to know, so that none of them can disagree. The sections themselves
+are in `sections`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from typing import Any, Final, TypeVar
 from evergrant.config.kinds import Kind
 
 T = TypeVar("T")
+
+MINUTE: Final = 60
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+YEAR: Final = 365 * DAY
+KIB: Final = 1024
 
 ENVIRONMENT_PREFIX: Final = "EVERGRANT_"
 _METADATA: Final = "evergrant.key"
@@ -55,7 +61,7 @@ class Key:
 
 
 def key(kind: Kind[T], default: T, doc: str, why: str, *, secret: bool = False) -> T:
-    """Declare a field of a section: its kind, its default, one sentence of documentation, one argument for the default."""
+    """Declare a field of a section: its kind, its default, a sentence of documentation, an argument for the default."""
     metadata = {_METADATA: (kind, default, doc, why, secret)}
     # A secret stays out of repr(): a configuration that is logged or shown in a traceback must not give it away.
     return dataclasses.field(default=default, repr=not secret, metadata=metadata)

@@ -1,6 +1,4 @@
-"""
-From sources to one judged configuration: command line over environment over file over default.
-"""
+"""From sources to one judged configuration: command line over environment over file over default."""
 
 from __future__ import annotations
 
@@ -48,6 +46,7 @@ def load(
 
     Raises:
         ConfigError: Something is wrong; `problems` lists all of it.
+
     """
     return load_with_origins(path, environment, overrides).config
 
@@ -70,9 +69,14 @@ def load_with_origins(
             merged = {trail: found for trail, found in merged.items() if trail[0] != "resource"}
         merged.update(source.settings)
     origins = {".".join(trail): found.label for trail, found in merged.items()}
-    problems = [problem for source in sources for problem in source.problems]
+    unread = {".".join(trail) for source in sources for trail in source.problems}
+    problems = [problem for source in sources for problem in source.problems.values()]
     config = _assemble(merged)
-    problems += judge(config, lambda key: origins.get(key, DEFAULT))
+    for conflict in judge(config):
+        # A key that could not be read stands at its default here, and a conflict with that would be a false accusation.
+        if unread.isdisjoint(conflict.keys):
+            place = next((origins[key] for key in conflict.keys if key in origins), DEFAULT)
+            problems.append(f"{place}: {conflict.sentence}")
     if problems:
         raise ConfigError(problems)
     return Loaded(config, origins)

@@ -1,8 +1,8 @@
 """
 The configuration as the rest of the program sees it: one frozen value, whole and judged.
 
-`Config()` is all defaults. What is derived from several keys (the issuer's URL, the cookie's name) is a property here, so
-that nobody derives it twice; what is read from files and variables is in `sources`.
+`Config()` is all defaults. What is derived from several keys (the issuer's URL, the cookie's name) is a property here,
+so that nobody derives it twice; what is read from files and variables is in `sources`.
 """
 
 from __future__ import annotations

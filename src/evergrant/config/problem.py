@@ -1,6 +1,4 @@
-"""
-What is wrong with a configuration, told all at once, and the nearest name to one that nobody knows.
-"""
+"""What is wrong with a configuration, told all at once, and the nearest name to one that nobody knows."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 Rules that texts in the configuration have to satisfy: what an issuer, an address, a scope or a resource may look like.
 
-Each rule is silent when satisfied and raises `ValueError` with a clause that completes "server.issuer …". How a value is
-read at all is said in `kinds`; rules that look at several keys at once live in `judge`.
+Each rule is silent when satisfied and raises `ValueError` with a clause that completes "server.issuer …". How a value
+is read at all is said in `kinds`; rules that look at several keys at once live in `judge`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import json
 import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
+
+HIGHEST_PORT: Final = 65535
 
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
 
@@ -31,7 +33,7 @@ def split_listen(listen: str) -> tuple[str, int]:
     """Split HOST:PORT; an IPv6 host stands in brackets."""
     host, colon, port = listen.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    well_formed = colon and bare and port.isascii() and port.isdigit() and int(port) <= 65535
+    well_formed = colon and bare and port.isascii() and port.isdigit() and int(port) <= HIGHEST_PORT
     if not well_formed or (":" in bare and bare == host):
         raise ValueError(f'must be HOST:PORT such as "127.0.0.1:8000" or "[::1]:8000", not {json.dumps(listen)}')
     return bare, int(port)

@@ -1,8 +1,8 @@
 """
 Where configuration comes from: the command line, the environment, one TOML file, and the defaults, in that order.
 
-Each source yields settings: a value, already read by its kind, with a label that says where it was written. Precedence is
-applied in `load`; rules about several keys at once are in `judge`.
+Each source yields settings: a value, already read by its kind, with a label that says where it was written. Precedence
+is applied in `load`; rules about several keys at once are in `judge`.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one source says: settings by their trail, and what is wrong with it."""
+    """What one source says: settings by their trail, and what is wrong with the others, by theirs."""
 
     settings: Mapping[Trail, Setting]
-    problems: tuple[str, ...]
+    problems: Mapping[Trail, str]
 
 
 def read_overrides(options: Mapping[str, object]) -> Findings:
     """Read what the command line said, as `section.name` to text or value; None means that it said nothing."""
     settings: dict[Trail, Setting] = {}
-    problems: list[str] = []
+    problems: dict[Trail, str] = {}
     for path, value in options.items():
         if value is None:
             continue
@@ -65,16 +65,16 @@ def read_overrides(options: Mapping[str, object]) -> Findings:
         try:
             read = row.kind.read_text(value) if isinstance(value, str) else row.kind.read(value)
         except ValueError as error:
-            problems.append(f"command line: {path} {error}")
+            problems[row.section, row.name] = f"command line: {path} {error}"
             continue
         settings[row.section, row.name] = Setting(read, "command line")
-    return Findings(settings, tuple(problems))
+    return Findings(settings, problems)
 
 
 def read_environment(environment: Mapping[str, str]) -> Findings:
     """Read the variables that begin with EVERGRANT_; a table is written as JSON."""
     settings: dict[Trail, Setting] = {}
-    problems: list[str] = []
+    problems: dict[Trail, str] = {}
     for variable in sorted(name for name in environment if name.startswith(ENVIRONMENT_PREFIX)):
         row, text = _VARIABLES.get(variable), environment[variable]
         table = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
@@ -83,12 +83,13 @@ def read_environment(environment: Mapping[str, str]) -> Findings:
                 read: Any = row.kind.read_text(text)
                 settings[row.section, row.name] = Setting(read, f"environment {variable}")
             elif table in TABLES:
-                _collect({table: _json(text)}, lambda _: f"environment {variable}", settings, problems)
+                _collect({table: _json(text)}, f"environment {variable}", settings, problems)
             elif _NO_KEYS.fullmatch(variable) is None:
-                raise ValueError("is not a variable that exists" + nearest(variable, _VARIABLES))
+                _refuse("is not a variable that exists" + nearest(variable, _VARIABLES))
         except ValueError as error:
-            problems.append(f"environment: {variable} {error}")
-    return Findings(settings, tuple(problems))
+            trail = (row.section, row.name) if row is not None else (variable,)
+            problems[trail] = f"environment {variable}: {error}"
+    return Findings(settings, problems)
 
 
 def read_file(path: Path) -> Findings:
@@ -104,22 +105,23 @@ def read_file(path: Path) -> Findings:
         raise ConfigError([_syntax_problem(path, str(error))]) from error
     lines = lines_of(text)
     settings: dict[Trail, Setting] = {}
-    problems: list[str] = []
+    problems: dict[Trail, str] = {}
     _collect(document, lambda trail: f"{path}, line {line_of(lines, trail)}", settings, problems)
-    return Findings({trail: _beside(path, found) for trail, found in settings.items()}, tuple(problems))
+    return Findings({trail: _beside(path, found) for trail, found in settings.items()}, problems)
 
 
 def _collect(
     document: Mapping[str, object],
-    label: Callable[[Trail], str],
+    place: str | Callable[[Trail], str],
     settings: dict[Trail, Setting],
-    problems: list[str],
+    problems: dict[Trail, str],
 ) -> None:
     for trail, read in _entries(document):
+        label = place if isinstance(place, str) else place(trail)
         try:
-            settings[trail] = Setting(read(), label(trail))
+            settings[trail] = Setting(read(), label)
         except ValueError as error:
-            problems.append(f"{label(trail)}: {'.'.join(trail)} {error}")
+            problems[trail] = f"{label}: {'.'.join(trail)} {error}"
 
 
 def _entries(document: Mapping[str, object]) -> Iterator[tuple[Trail, Callable[[], Any]]]:
