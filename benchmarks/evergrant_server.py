@@ -1,0 +1,137 @@
+"""Evergrant as the driver meets it: its own command line, a fresh data directory, families obtained through its pages.
+
+What lives here: starting it, adding a client and a user, what it costs while idle, how soon it answers. What must not:
+an import of the product. Neighbour: `browser` signs in and allows; `node_peer` and `django_peer` are the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchmarks import processes
+from benchmarks.browser import Browser
+from benchmarks.servers import CONNECTIONS, REDIRECT_URI, SCOPE, Target
+
+ROOT = Path(__file__).parents[1]
+EMAIL = "bench@example.com"
+PASSWORD = "correct horse battery staple 7"
+PRESET = {"spa": "public", "web": "confidential"}
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What a server with nothing to do costs, and how soon it had something to say."""
+
+    rss_mb: float
+    pss_mb: float
+    first_start_s: float
+    """With an empty data directory: keys and database are made."""
+    restart_s: float
+    """Median of the starts on a directory that exists."""
+    restart_best_s: float
+    starts: int
+
+
+def command() -> list[str]:
+    return [str(Path(sys.executable).parent / "evergrant")]
+
+
+def missing() -> str | None:
+    """Why it cannot be measured here, or None."""
+    if not Path(command()[0]).exists():
+        return "evergrant is not installed in this environment"
+    run = subprocess.run([*command(), "serve", "--help"], capture_output=True, text=True, check=False, cwd=ROOT)
+    return None if run.returncode == 0 else f"evergrant serve does not run: {run.stderr.strip()[-300:]}"
+
+
+def version() -> str:
+    run = subprocess.run([*command(), "--version"], capture_output=True, text=True, check=False, cwd=ROOT)
+    git = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    return f"{run.stdout.strip() or 'evergrant'} ({git.stdout.strip() or 'no git'}), Python {sys.version.split()[0]}"
+
+
+def _ask(directory: Path, *arguments: str, given: str | None = None) -> dict[str, Any]:
+    run = subprocess.run(
+        [*command(), *arguments, "--data", str(directory), "--json"],
+        input=given, capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    if run.returncode != 0:
+        raise processes.ServerFailed(f"evergrant {' '.join(arguments[:2])}: {run.stderr.strip()}")
+    answer: dict[str, Any] = json.loads(run.stdout)
+    return answer
+
+
+@contextlib.contextmanager
+def _started(directory: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, float]]:
+    """The process, its issuer, and the seconds from exec to the first 200 of its discovery document."""
+    port = processes.free_port()
+    issuer = f"http://127.0.0.1:{port}"
+    serve = [*command(), "serve", "--data", str(directory), "--listen", f"127.0.0.1:{port}", "--issuer", issuer]
+    start = time.perf_counter()
+    with processes.running(serve, log, cwd=ROOT, env={}) as process:
+        answered = processes.wait_for_answer(process, f"{issuer}/.well-known/openid-configuration", log)
+        yield process, issuer, answered - start
+
+
+def idle(workdir: Path, *, starts: int) -> Idle:
+    """Start it *starts* times on one directory; weigh it in the last of them, two seconds after its first answer."""
+    directory, log = workdir / "evergrant-idle", workdir / "evergrant-idle.log"
+    shutil.rmtree(directory, ignore_errors=True)
+    took: list[float] = []
+    rss = pss = 0.0
+    for number in range(starts + 1):
+        with _started(directory, log) as (process, _, seconds):
+            took.append(seconds)
+            if number == starts:
+                time.sleep(2)
+                rss, pss = processes.memory_mb(process.pid)
+    return Idle(rss, pss, took[0], statistics.median(took[1:]), min(took[1:]), starts)
+
+
+@contextlib.contextmanager
+def serving(workdir: Path, *, families: int = CONNECTIONS, kind: str = "spa") -> Iterator[Target]:
+    directory, log = workdir / "evergrant", workdir / "evergrant.log"
+    shutil.rmtree(directory, ignore_errors=True)
+    scopes = [part for scope in SCOPE.split() for part in ("--scope", scope)]
+    with _started(directory, log) as (process, issuer, _):
+        added = _ask(
+            directory, "client", "add", "bench", "--type", kind, "--redirect-uri", REDIRECT_URI,
+            *scopes, "--preset", PRESET[kind],
+        )  # fmt: skip
+        _ask(directory, "user", "add", EMAIL, "--password-stdin", given=PASSWORD + "\n")
+        client_id, secret = str(added["client_id"]), added.get("client_secret")
+        with Browser(issuer, EMAIL, PASSWORD) as person:
+            tokens = [person.refresh_token(client_id, secret, REDIRECT_URI, SCOPE) for _ in range(families)]
+            token_url, jwks_url = person.token_url, person.jwks_url
+        basic = b64encode(f"{client_id}:{secret}".encode()).decode()
+        yield Target(
+            name=f"evergrant ({PRESET[kind]})",
+            pid=process.pid,
+            port=urlsplit(issuer).port or 0,
+            token_path=urlsplit(token_url).path,
+            issuer_authority=urlsplit(issuer).netloc,
+            refresh_tokens=tokens,
+            form={} if secret else {"client_id": client_id},
+            headers={"Authorization": f"Basic {basic}"} if secret else {},
+            jwks_url=jwks_url,
+            setup=f"{version()}; SQLite WAL synchronous=FULL, audited, ES256 access token and ID token",
+        )
+
+
+def stored_bytes(workdir: Path) -> int:
+    """What the data directory weighs after a run, everything included."""
+    return sum(f.stat().st_size for f in (workdir / "evergrant").rglob("*") if f.is_file())
