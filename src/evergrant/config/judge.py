@@ -63,9 +63,7 @@ def _judge_server(config: Config) -> Iterator[Conflict]:
 def _judge_store(config: Config) -> Iterator[Conflict]:
     url = config.store.url
     if url.startswith(("postgresql://", "postgres://")):
-        yield Conflict(
-            ("store.url",), "store.url names PostgreSQL, which is not served yet: leave it empty for SQLite"
-        )
+        yield Conflict(("store.url",), "store.url names PostgreSQL, which is not served yet: leave it empty")
     elif url:
         yield Conflict(("store.url",), "store.url must be empty: SQLite in the data directory is the only store today")
 

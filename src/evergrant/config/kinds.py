@@ -25,10 +25,10 @@ KEY_BYTES: Final = 32
 _TOML_TYPES: Final = {bool: "a boolean", int: "a whole number", float: "a fraction", str: "a string", list: "a list"}
 
 
-def given(value: object, natural: type) -> str:
+def given(value: object, natural: tuple[type, ...]) -> str:
     """Say what was given instead, for the end of a sentence; its type only when that is what was wrong."""
     spelled = json.dumps(value, default=str, ensure_ascii=False)[:60]
-    if type(value) is natural:
+    if type(value) in natural:
         return spelled
     named = _TOML_TYPES.get(type(value), "a table" if isinstance(value, dict) else "a date or time")
     return f"{named} ({spelled})"
@@ -36,9 +36,9 @@ def given(value: object, natural: type) -> str:
 
 @dataclass(frozen=True)
 class Kind(Generic[T]):
-    """One kind of value; `natural` is the type that TOML gives it."""
+    """One kind of value; `natural` are the types that TOML gives it."""
 
-    natural: ClassVar[type] = str
+    natural: ClassVar[tuple[type, ...]] = (str,)
 
     @property
     def expects(self) -> str:
@@ -132,7 +132,7 @@ class Choice(Kind[str]):
 class Flag(Kind[bool]):
     """True or false."""
 
-    natural: ClassVar[type] = bool
+    natural: ClassVar[tuple[type, ...]] = (bool,)
 
     @property
     def expects(self) -> str:
@@ -234,7 +234,7 @@ class Key32(Kind[bytes]):
 class ListOf(Kind[tuple[T, ...]]):
     """Several values of one kind; in an environment variable they are separated by commas."""
 
-    natural: ClassVar[type] = list
+    natural: ClassVar[tuple[type, ...]] = (list,)
 
     item: Kind[T]
 

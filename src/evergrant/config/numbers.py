@@ -11,15 +11,15 @@ from evergrant.config.kinds import Kind
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
-_DURATION: Final = re.compile(r"([0-9]{1,9})\s*([smhd])", re.ASCII)
-_SIZE: Final = re.compile(r"([0-9]{1,9})\s*(B|KiB|MiB|GiB)", re.ASCII)
+_DURATION: Final = re.compile(r"([0-9]{1,12})\s*([smhd])", re.ASCII)
+_SIZE: Final = re.compile(r"([0-9]{1,12})\s*(B|KiB|MiB|GiB)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Whole(Kind[int]):
     """A whole number between two bounds."""
 
-    natural: ClassVar[type] = int
+    natural: ClassVar[tuple[type, ...]] = (int,)
 
     least: int = 0
     most: int = 2**31 - 1
@@ -45,6 +45,8 @@ class Whole(Kind[int]):
 @dataclass(frozen=True)
 class Scaled(Whole):
     """A whole number that may be written with a unit."""
+
+    natural: ClassVar[tuple[type, ...]] = (int, str)
 
     most: int = 2**40
 

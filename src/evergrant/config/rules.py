@@ -65,7 +65,9 @@ def require_issuer(text: str) -> None:
         raise ValueError("must have no query and no fragment")
     if text.endswith("/"):
         raise ValueError(f"must not end with a slash: write {json.dumps(text.rstrip('/'))}")
-    if text != text.strip() or not text.isascii() or parts.netloc != parts.netloc.lower():
+    if parts.path and not {"", ".", ".."}.isdisjoint(parts.path.split("/")[1:]):
+        raise ValueError("must have no empty segments and no dot segments in its path")
+    if re.fullmatch(r"[!-~]+", text) is None or parts.netloc != parts.netloc.lower():
         raise ValueError("must be ASCII with its host in lower case, because clients compare it byte by byte")
 
 

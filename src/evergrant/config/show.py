@@ -1,7 +1,8 @@
 """
 The configuration for people and machines: each key's value and where it was written, with secrets left out.
 
-This shapes; it does not print. `cli` prints a configuration in force, `docs/generate/configuration.py` the reference page.
+This shapes; it does not print. `cli` prints a configuration in force, `docs/generate/configuration.py` the reference
+page.
 """
 
 from __future__ import annotations
@@ -34,4 +35,4 @@ def show(loaded: Loaded) -> Iterator[Shown]:
             path = f"resource.{index}.{row.name}"
             yield Shown(path, row.write(getattr(resource, row.name)), loaded.origin(path))
     for scope, description in config.scopes.items():
-        yield Shown(f"scopes.{scope}", f'"{description}"', loaded.origin(f"scopes.{scope}"))
+        yield Shown(f"scopes.{scope}", json.dumps(description, ensure_ascii=False), loaded.origin(f"scopes.{scope}"))

@@ -165,5 +165,5 @@ class LogConfig:
         Whole(0, 1_000_000),
         100,
         "One ordinary request in this many is logged; 0 logs none, 1 logs each.",
-        "A line for each would cost a tenth of the refresh it tells about, and the audit trail holds all of them anyway.",
+        "A line for each would cost a tenth of the refresh it tells about; the audit trail holds all of them anyway.",
     )
