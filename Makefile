@@ -60,7 +60,7 @@ bench: $(VENV)/bench.stamp ## measure refreshes against the peers, server and lo
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/test.stamp ## regenerate the pages that are made from the code
-	@for page in docs/generate/*.py; do echo "$$page"; $(BIN)/python $$page || exit 1; done
+	@for page in docs/generate/*.py; do echo "$$page"; PYTHONPATH=. $(BIN)/python $$page || exit 1; done
 
 # ---- the gates one by one
 

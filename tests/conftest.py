@@ -1,0 +1,106 @@
+"""The gates of every run: missing tools, long suites, a clean environment, loopback only, and the secret grep.
+
+What lives here: what holds for all tests. What must not: fixtures of one room; they live beside that room's tests.
+"""
+
+import ipaddress
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import hypothesis
+import pytest
+
+from tests import tools
+from tests.secret_watch import (
+    close_registry,
+    open_registry,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
+
+__all__ = ["pytest_runtest_logreport", "pytest_sessionfinish", "pytest_terminal_summary"]
+
+LONG_FOLDERS: Final = ("browser", "faults", "interop")
+_HERE: Final = Path(__file__).parent
+
+# A run can be repeated: the same examples every time. EVERGRANT_TEST_HYPOTHESIS=explore looks for new ones.
+hypothesis.settings.register_profile("repeat", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("EVERGRANT_TEST_HYPOTHESIS", "repeat"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    open_registry(config)
+    for name in [name for name in os.environ if name.startswith("EVERGRANT_")]:
+        if not name.startswith("EVERGRANT_TEST_"):
+            del os.environ[name]  # a developer's own configuration must not decide a test
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        os.environ.pop(name, None)
+    for library in ("httpx2", "httpcore2", "asyncio", "hypothesis"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # a client's own log is not ours to keep clean
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    close_registry(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_HERE) and item.path.relative_to(_HERE).parts[0] in LONG_FOLDERS:
+            item.add_marker(pytest.mark.long)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        reason = tools.why_missing(marker.args)
+        if reason is None:
+            continue
+        if tools.in_ci():
+            pytest.fail(f"{reason} (nothing is skipped when CI=true)", pytrace=False)
+        pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report: Any = yield
+    if report.skipped and tools.in_ci():
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and nothing is skipped when CI=true: {report.longrepr[-1]}"
+    return report
+
+
+class NotLoopback(Exception):
+    """A test tried to reach the world; no test may depend on it."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loopback_only() -> Iterator[None]:
+    """Refuse every connection of this process that leaves the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+        yield
+
+
+def _guarded(connect: Any) -> Any:
+    def guarded(this: socket.socket, address: Any) -> Any:
+        if this.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(address[0]):
+            message = f"a test tried to reach {address[0]}; tests reach loopback only"
+            raise NotLoopback(message)
+        return connect(this, address)
+
+    return guarded
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

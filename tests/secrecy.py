@@ -1,0 +1,82 @@
+"""What the run must never print, log or store: every secret the server issued, and where to look for them.
+
+Tests' clients call `record_secrets_in(answer)` (or `record_secret(value)`) on what the server gave them, and
+`watch_output(path)` on every log, captured output and database file or directory it may have leaked into. At the end of
+the whole run the controller searches all watched places for all recorded secrets; one hit fails the run.
+
+What lives here: the registry on disk, shared by all workers and by processes the tests start. What must not: the search
+(`tests.secret_grep`) and the pytest hooks (`tests/conftest.py`).
+"""
+
+import base64
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+REGISTRY: Final = "EVERGRANT_TEST_SECRETS"
+"""Environment variable naming the directory in which each process appends to files of its own."""
+
+SHAPES: Final = re.compile(
+    r"\beg[a-z]_[A-Za-z0-9_-]{20,}"  # everything of ours: refresh, access, code, client secret, session, flow
+    r"|\beyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{20,}"  # a signed JWT
+)
+SHORTEST: Final = 8
+"""A shorter value occurs by chance, and a search for it would say nothing."""
+
+_seen: set[str] = set()
+
+
+def record_secret(value: str) -> None:
+    """Remember one secret the server issued, or one a person chose; at least eight characters."""
+    if len(value) < SHORTEST:
+        message = f"a secret of {len(value)} characters cannot be searched for"
+        raise ValueError(message)
+    if value not in _seen:
+        _seen.add(value)
+        _append("secrets", base64.urlsafe_b64encode(value.encode()).decode("ascii"))
+
+
+def record_secrets_in(answer: str | bytes) -> None:
+    """Remember everything in *answer* (a body, a Location, a Set-Cookie) that has the shape of a secret."""
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    for found in SHAPES.finditer(text):
+        record_secret(found.group())
+
+
+def watch_output(path: str | os.PathLike[str]) -> None:
+    """Search *path* (a file, or a directory with all below it) when the run ends; it must still be there then."""
+    _append("watched", str(Path(path).absolute()))
+
+
+def recorded(registry: Path) -> Iterator[str]:
+    """Every secret that any process of this run recorded."""
+    for line in _lines(registry, "secrets"):
+        yield base64.urlsafe_b64decode(line).decode()
+
+
+def watched(registry: Path) -> Iterator[Path]:
+    """Every place that any process of this run asked to be searched."""
+    for line in _lines(registry, "watched"):
+        yield Path(line)
+
+
+def _append(kind: str, line: str) -> None:
+    registry = os.environ.get(REGISTRY)
+    if registry is None:
+        message = f"{REGISTRY} is not set: the registry exists only inside a test run"
+        raise RuntimeError(message)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    file = os.open(Path(registry) / f"{os.getpid()}.{kind}", flags, 0o600)
+    try:
+        os.write(file, line.encode() + b"\n")
+    finally:
+        os.close(file)
+
+
+def _lines(registry: Path, kind: str) -> list[str]:
+    lines: set[str] = set()
+    for file in registry.glob(f"*.{kind}"):
+        lines.update(file.read_text().splitlines())
+    return sorted(lines)

@@ -1,0 +1,96 @@
+"""Tools outside Python that some tests drive, and what is said when one is missing.
+
+A test says `@pytest.mark.needs("node")`. Where the tool is missing the test is skipped with the reason printed at the
+end of the run; when CI=true nothing is skipped, and the missing tool is a failure.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+NODE_PACKAGES: Final = ROOT / "tests" / "interop" / "node" / "node_modules"
+OLDEST_NODE: Final = 20  # the newest release every interop peer still supports
+CHROMIUM_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+class Missing(Exception):
+    """A tool is not there; the text says which, and how to get it."""
+
+
+@cache
+def node() -> Path:
+    """Node, of a release the peers run on."""
+    found = shutil.which("node")
+    if found is None:
+        reason = "node is not installed"
+        raise Missing(reason)
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+    release = re.match(r"v(\d+)", said)
+    if release is None or int(release.group(1)) < OLDEST_NODE:
+        reason = f"node {said.strip() or 'of unknown release'} is older than {OLDEST_NODE}"
+        raise Missing(reason)
+    return Path(found)
+
+
+@cache
+def npm() -> Path:
+    found = shutil.which("npm")
+    if found is None:
+        reason = "npm is not installed"
+        raise Missing(reason)
+    return Path(found)
+
+
+@cache
+def node_packages() -> Path:
+    """The interop peers from the package registry, installed from their lock file."""
+    node()
+    if not NODE_PACKAGES.is_dir():
+        reason = f"the node packages are not installed: npm ci in {NODE_PACKAGES.parent.relative_to(ROOT)}"
+        raise Missing(reason)
+    return NODE_PACKAGES
+
+
+@cache
+def chromium() -> Path:
+    """A Chromium from the system; EVERGRANT_TEST_CHROMIUM names another."""
+    named = os.environ.get("EVERGRANT_TEST_CHROMIUM")
+    for name in (named,) if named else CHROMIUM_NAMES:
+        found = shutil.which(name)
+        if found is not None:
+            return Path(found)
+    reason = "chromium is not installed"
+    raise Missing(reason)
+
+
+PROBES: Final[dict[str, Callable[[], Path]]] = {
+    "chromium": chromium,
+    "node": node,
+    "node-packages": node_packages,
+    "npm": npm,
+}
+
+
+def in_ci() -> bool:
+    """Whether a missing tool is a failure rather than a skip."""
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def why_missing(tools: tuple[str, ...]) -> str | None:
+    """The reason why a test that needs *tools* cannot run here, or None."""
+    for tool in tools:
+        if tool not in PROBES:
+            known = ", ".join(sorted(PROBES))
+            message = f"nobody knows how to look for {tool!r}; known are {known}"
+            raise ValueError(message)
+        try:
+            PROBES[tool]()
+        except Missing as absence:
+            return f"needs {tool}: {absence}"
+    return None
