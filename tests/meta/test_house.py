@@ -25,6 +25,8 @@ BANNED: Final = frozenset(
 )
 FORCED: Final = {
     "data": "the option --data DIR and its key in the configuration, which its users type",
+    "exc_info": "an attribute of logging.LogRecord",
+    "stack_info": "an attribute of logging.LogRecord",
     "_INFO": "HKDF's parameter is called info in RFC 5869",
 }
 """Names with a banned word that a standard or a library forces on us, each with what forces it."""
