@@ -34,8 +34,9 @@ class Families:
         self._connection = connection
 
     def get(self, family_id: bytes) -> Family | None:
-        row = self._cursor.execute(_GET, (family_id,)).fetchone()
-        return None if row is None else _family(row)
+        # Read to the end: a statement left open keeps its snapshot, and every later read would see the past.
+        rows = self._cursor.execute(_GET, (family_id,)).fetchall()
+        return _family(rows[0]) if rows else None
 
     def add(self, family: Family) -> None:
         ended = family.ended or (None, None)

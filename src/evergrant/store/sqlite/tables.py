@@ -33,8 +33,9 @@ class Records(Generic[R]):
         )
 
     def get(self, key: Key) -> R | None:
-        row = self._cursor.execute(self._get, (key,)).fetchone()
-        return None if row is None else self._shape.read(row[0])
+        # Read to the end: a statement left open keeps its snapshot, and every later read would see the past.
+        rows = self._cursor.execute(self._get, (key,)).fetchall()
+        return self._shape.read(rows[0][0]) if rows else None
 
     def put(self, record: R) -> None:
         try:
@@ -117,8 +118,8 @@ class SqliteTx:
         self.buckets = Records(shapes.BUCKETS, connection)
 
     def revision(self) -> int:
-        row = self._cursor.execute("SELECT value FROM meta WHERE name = 'revision'").fetchone()
-        return int(row[0])
+        rows = self._cursor.execute("SELECT value FROM meta WHERE name = 'revision'").fetchall()
+        return int(rows[0][0])
 
     def turn(self) -> None:
         self._cursor.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
