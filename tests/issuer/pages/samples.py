@@ -222,7 +222,7 @@ BAD: dict[str, Page] = {
         account_label=LONG + "@example.com",
         resources=("https://api.example.com/" + LONG, MARKUP),
         scopes=(ScopeLine(LONG, MARKUP), ScopeLine(MARKUP, "", is_new=True), ScopeLine(RTL, LONG)),
-        lifetime=MARKUP,
+        lifetime=HOSTILE,
         offline=True,
         revoke_at="/account",
     ),

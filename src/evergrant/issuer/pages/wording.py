@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 NAME_LIMIT: Final = 64
 LABEL_LIMIT: Final = 96
 TEXT_LIMIT: Final = 2_000
-NAMELESS: Final = "An application without a name"
+NAMELESS: Final = "Unnamed application"
 
 _MINUTE: Final = 60
 _HOUR: Final = 3_600
