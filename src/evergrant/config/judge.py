@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from evergrant.config.model import Config
+from evergrant.protocol.resource import canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,16 @@ def _judge_server(config: Config) -> Iterator[Conflict]:
     if config.is_reachable and not config.server.issuer:
         yield Conflict(
             ("server.listen", "server.issuer"),
-            f"server.issuer is needed, because server.listen ({config.server.listen}) is open to other machines and the "
-            "issuer's name is never taken from a request",
+            f"server.issuer is needed, because server.listen ({config.server.listen}) is open to other machines and "
+            "the issuer's name is never taken from a request",
         )
 
 
 def _judge_store(config: Config) -> Iterator[Conflict]:
     url = config.store.url
     if url.startswith(("postgresql://", "postgres://")):
-        yield Conflict(("store.url",), "store.url names PostgreSQL, which is not served yet: leave it empty")
+        sentence = "store.url names PostgreSQL, which is not served yet: leave it empty to use SQLite"
+        yield Conflict(("store.url",), sentence)
     elif url:
         yield Conflict(("store.url",), "store.url must be empty: SQLite in the data directory is the only store today")
 
@@ -83,10 +85,10 @@ def _judge_orders(config: Config) -> Iterator[Conflict]:
 
 
 def _judge_resources(config: Config) -> Iterator[Conflict]:
-    counted = Counter(resource.identifier for resource in config.resources)
+    counted = Counter(canonical(resource.identifier) for resource in config.resources if resource.identifier)
     for index, resource in enumerate(config.resources):
         here = f"resource.{index}"
-        if resource.identifier and counted[resource.identifier] > 1:
+        if resource.identifier and counted[canonical(resource.identifier)] > 1:
             yield Conflict((f"{here}.identifier",), f'resource "{resource.identifier}" is declared more than once')
         if resource.lifetime > config.keys.retire_after:
             yield Conflict(

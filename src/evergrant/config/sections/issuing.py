@@ -26,7 +26,7 @@ class KeysConfig:
     key_encryption_key_file: Path | None = key(  # noqa: RUF009  declares a field
         Location(),
         None,
-        "The file that holds the key-encryption key in base64; empty means `key-encryption.key` in the data directory.",
+        "The file that holds the key-encryption key in base64; empty means `key-encryption-key` in the data directory.",
         "Secrets mounted as files live elsewhere than the database, as they should.",
     )
     publish_before: int = key(
@@ -48,7 +48,7 @@ class KeysConfig:
         "No token may outlive the key that verifies it, and the longest token lives a day.",
     )
     default_alg: str = key(
-        Choice(("ES256", "RS256", "PS256", "EdDSA")),
+        Choice(("ES256", "RS256", "PS256", "Ed25519")),
         "ES256",
         "The signature algorithm for clients that ask for none.",
         "Ten times cheaper to sign than RSA, a quarter of its size, and understood by every library in use.",
