@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended, Family
 from evergrant.domain.policy import Radius
 from evergrant.domain.rotation import Settlement
@@ -13,12 +14,20 @@ def apply(tx: Tx, settlement: Settlement) -> None:
     family = settlement.family
     if family is not None and settlement.head is not None:
         tx.families.settle(family.id, settlement.head, settlement.ended)
-        if settlement.ended is not None and settlement.radius is not Radius.FAMILY:
-            widen(tx, family, settlement.radius, settlement.ended)
     if settlement.notice is not None:
         tx.notices.put(settlement.notice)
     if settlement.events:
         tx.events.add(settlement.events)
+    if family is not None and settlement.ended is not None and settlement.radius is not Radius.FAMILY:
+        ended = settlement.ended
+        count = widen(tx, family, settlement.radius, ended)
+        if count:
+            tx.events.add([_several(family, settlement.radius, ended, count)])
+
+
+def _several(family: Family, radius: Radius, ended: Ended, count: int) -> Event:
+    event = Event(ended.at, What.FAMILIES_ENDED, family.client_id, family.account_id, reason=ended.reason)
+    return event._replace(session_id=family.session_id, detail=f"{count} in the same {radius}")
 
 
 def widen(tx: Tx, family: Family, radius: Radius, ended: Ended) -> int:

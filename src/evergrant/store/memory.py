@@ -15,7 +15,7 @@ from evergrant.domain.reason import Reason
 from evergrant.domain.rotation import Settlement
 from evergrant.store import shape as shapes
 from evergrant.store.applying import apply
-from evergrant.store.port import EventQuery, Key, Swept, Which
+from evergrant.store.port import EventQuery, Key, StoreUnavailable, Swept, Which
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -25,12 +25,12 @@ Undo = list[Callable[[], None]]
 class _Table(dict[Any, Any]):
     """A dictionary that can take its last changes back."""
 
-    def change(self, undo: Undo, key: Any, value: Any | None) -> None:  # noqa: ANN401 - any record
+    def change(self, undo: Undo, key: Any, value: Any | None) -> None:
         old = self.get(key)
         undo.append(lambda: self._set(key, old))
         self._set(key, value)
 
-    def _set(self, key: Any, value: Any | None) -> None:  # noqa: ANN401 - any record
+    def _set(self, key: Any, value: Any | None) -> None:
         if value is None:
             self.pop(key, None)
         else:
@@ -60,11 +60,13 @@ class _Records(Generic[R]):
         return there
 
     def find(self, limit: int = 1000, after: Key | None = None, **equal: Key) -> list[R]:
+        self._shape.refuse_unknown(equal)
         keys = sorted(key for key in self._table if after is None or key > after)
         records = (self._table[key] for key in keys)
         return [r for r in records if all(getattr(r, name) == value for name, value in equal.items())][:limit]
 
     def sweep(self, before: int, limit: int) -> int:
+        self._shape.refuse_endless()
         old = [key for key in sorted(self._table) if getattr(self._table[key], self._shape.end) < before][:limit]
         for key in old:
             self.delete(key)
@@ -85,7 +87,10 @@ class _Families:
         self._table.change(self._undo, family.id, family)
 
     def settle(self, family_id: bytes, head: Head, ended: Ended | None) -> None:
-        self._table.change(self._undo, family_id, self._table[family_id]._replace(head=head, ended=ended))
+        old: Family = self._table[family_id]
+        if ended is not None:
+            head = head._replace(sealed=None)
+        self._table.change(self._undo, family_id, old._replace(head=head, ended=ended or old.ended))
 
     def end(self, which: Which, ended: Ended) -> int:
         which.refuse_empty()
@@ -127,13 +132,13 @@ class _Families:
 
 
 class _Events:
-    def __init__(self, table: _Table, undo: Undo) -> None:
-        self._table, self._undo = table, undo
+    def __init__(self, table: _Table, meta: _Table, undo: Undo) -> None:
+        self._table, self._meta, self._undo = table, meta, undo
 
     def add(self, events: Sequence[Event]) -> None:
-        number = max(self._table, default=0)
         for event in events:
-            number += 1
+            number = self._meta.get("last event", 0) + 1
+            self._meta.change(self._undo, "last event", number)
             self._table.change(self._undo, number, event)
 
     def find(self, query: EventQuery) -> list[tuple[int, Event]]:
@@ -146,7 +151,7 @@ class _Events:
         return found[: query.limit]
 
     def sweep(self, before: int, limit: int) -> int:
-        old = [number for number, event in sorted(self._table.items()) if event.at < before][:limit]
+        old = [number for number, event in sorted(self._table.items())[:limit] if event.at < before]
         for number in old:
             self._table.change(self._undo, number, None)
         return len(old)
@@ -164,7 +169,7 @@ class _Tx:
 
     @cached_property
     def events(self) -> _Events:
-        return _Events(self._tables["event"], self._undo)
+        return _Events(self._tables["event"], self._tables["meta"], self._undo)
 
     def revision(self) -> int:
         return int(self._tables["meta"].get("revision", 0))
@@ -180,35 +185,44 @@ class MemoryStore:
         names = [shape.table for shape in shapes.SHAPES] + ["family", "event", "meta"]
         self._tables = {name: _Table() for name in names}
         self._lock = threading.Lock()
+        self._closed = False
 
     @property
     def seen_revision(self) -> int:
         return int(self._tables["meta"].get("revision", 0))
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
+    def _transaction(self) -> Iterator[tuple[Any, Undo]]:
         undo: Undo = []
         with self._lock:
+            if self._closed:
+                msg = "the store is closed"
+                raise StoreUnavailable(msg)
             try:
-                yield _Tx(self._tables, undo)
+                yield _Tx(self._tables, undo), undo
             except BaseException:
                 for step in reversed(undo):
                     step()
                 raise
 
     async def settle(self, family_id: bytes, decide: Callable[[Family | None], Settlement]) -> Settlement:
-        with self._transaction() as tx:
+        with self._transaction() as (tx, _):
             settlement = decide(tx.families.get(family_id))
             apply(tx, settlement)
             return settlement
 
     async def write(self, work: Callable[[Any], T]) -> T:
-        with self._transaction() as tx:
+        with self._transaction() as (tx, _):
             return work(tx)
 
     async def read(self, work: Callable[[Any], T]) -> T:
-        with self._transaction() as tx:
-            return work(tx)
+        with self._transaction() as (tx, undo):
+            result = work(tx)
+            if undo:
+                msg = "a read cannot write"
+                raise StoreUnavailable(msg)
+            return result
 
     async def close(self) -> None:
-        """Nothing to close: nothing was kept."""
+        """Say so to whoever asks later; there is nothing to close, for nothing was kept."""
+        self._closed = True

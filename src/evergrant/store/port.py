@@ -6,7 +6,8 @@ atomically. `read` runs one on a consistent snapshot of the primary (never on a 
 Work is synchronous on purpose: it cannot await, so nothing on the network can creep into a transaction, and a store may
 run it again after a conflict. Work must therefore be free of effects other than those on its `Tx`.
 
-Raises everywhere: `StoreUnavailable` when the outcome is a clean nothing or unknown; a retry is always safe.
+What work raises reaches whoever asked, its writes undone and nobody else's. A `read` cannot write. Raises everywhere:
+`StoreUnavailable` when the outcome is a clean nothing or unknown, or the store is closed; a retry is always safe.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,11 +28,11 @@ T = TypeVar("T")
 Key = str | bytes
 
 
-class StoreUnavailable(Exception):  # noqa: N818 - names the state, as its readers do
+class StoreUnavailable(Exception):
     """The store could not answer; nothing was half done. The text is for the operator."""
 
 
-class StoreUnusable(Exception):  # noqa: N818 - as above
+class StoreUnusable(Exception):
     """The store cannot be opened at all: one clear sentence for whoever starts the server."""
 
 
@@ -50,11 +51,11 @@ class Which(NamedTuple):
         """The columns that must match, by their names in a family."""
         given = {"id": self.family_id, "account_id": self.account_id, "client_id": self.client_id,
                  "session_id": self.session_id, "grant_id": self.grant_id, "online": self.online}  # fmt: skip
-        return {name: value for name, value in given.items() if value is not None and value != "" and value != b""}
+        return {name: value for name, value in given.items() if value not in {None, "", b""}}
 
     def refuse_empty(self) -> None:
-        """Raise `ValueError` unless something narrows the choice: ending every family is never meant."""
-        if not self.wanted():
+        """Raise `ValueError` unless a name narrows the choice: ending every (online) family is never meant."""
+        if not self.wanted().keys() - {"online"}:
             msg = "which families? an empty choice would end them all"
             raise ValueError(msg)
 
@@ -72,15 +73,25 @@ class Records(Protocol[R]):
     """A table of one kind of record with a unique key and a few columns to find by."""
 
     def get(self, key: Key) -> R | None: ...
-    def put(self, record: R) -> None: ...
+
+    def put(self, record: R) -> None:
+        """Add or replace. Raises `ValueError`, changing nothing, when something unique is another record's."""
+        ...
+
     def delete(self, key: Key) -> bool: ...
 
     def find(self, limit: int = 1000, after: Key | None = None, **equal: Key) -> list[R]:
-        """Records whose columns equal what is given, in key order, after a key. At most *limit*."""
+        """Records whose columns equal what is given, in key order, after a key. At most *limit*.
+
+        Raises `ValueError` for a column that this kind of record is not found by.
+        """
         ...
 
     def sweep(self, before: int, limit: int) -> int:
-        """Delete at most *limit* records whose end lies before an instant; how many went."""
+        """Delete at most *limit* records whose end lies before an instant; how many went.
+
+        Raises `ValueError` for a kind of record that has no end.
+        """
         ...
 
 
@@ -88,8 +99,14 @@ class Families(Protocol):
     """The families, one row each for ever."""
 
     def get(self, family_id: bytes) -> Family | None: ...
-    def add(self, family: Family) -> None: ...
-    def settle(self, family_id: bytes, head: Head, ended: Ended | None) -> None: ...
+
+    def add(self, family: Family) -> None:
+        """Add a new family. Raises `ValueError` when its id is taken."""
+        ...
+
+    def settle(self, family_id: bytes, head: Head, ended: Ended | None) -> None:
+        """Replace the head; with *ended*, close the family and erase its sealed successor. Never opens a closed one."""
+        ...
 
     def end(self, which: Which, ended: Ended) -> int:
         """End every live family that matches, in one statement; how many. Refuses an empty `Which`."""
@@ -99,7 +116,8 @@ class Families(Protocol):
 
     def sweep(self, after: bytes, now: int, limit: int, keep: int) -> Swept:
         """Walk *limit* rows on: erase sealed successors whose overlap is over, end what has expired, delete rows whose
-        absolute end lies more than *keep* seconds back (attack O-16: never sooner)."""
+        absolute end lies more than *keep* seconds back (attack O-16: never sooner).
+        """
         ...
 
 
@@ -118,9 +136,15 @@ class EventQuery(NamedTuple):
 class Events(Protocol):
     """The audit trail."""
 
-    def add(self, events: Sequence[Event]) -> None: ...
+    def add(self, events: Sequence[Event]) -> None:
+        """Append. Numbers grow and are never given twice, not even after sweeping."""
+        ...
+
     def find(self, query: EventQuery) -> list[tuple[int, Event]]: ...
-    def sweep(self, before: int, limit: int) -> int: ...
+
+    def sweep(self, before: int, limit: int) -> int:
+        """Of the *limit* oldest events by number, delete those told before an instant; how many went."""
+        ...
 
 
 class Tx(Protocol):

@@ -4,6 +4,7 @@ A record is a key, the few columns it is found by, an end for housekeeping, and 
 New optional fields therefore need no migration. Families and events, which are hot or many, have tables of their own.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from msgspec import convert, json, to_builtins
@@ -33,6 +34,19 @@ class Shape(NamedTuple, Generic[R]):
     def found_by(self) -> tuple[str, ...]:
         """Every column but the key, the end and the document."""
         return self.unique + self.columns
+
+    def refuse_unknown(self, names: Iterable[str]) -> None:
+        """Raise `ValueError` for a column that records of this shape are not found by."""
+        unknown = sorted(set(names) - set(self.found_by))
+        if unknown:
+            msg = f"{self.table} is not found by {', '.join(unknown)}"
+            raise ValueError(msg)
+
+    def refuse_endless(self) -> None:
+        """Raise `ValueError` when records of this shape have no end: sweeping them would take them all."""
+        if not self.end:
+            msg = f"{self.table} is not swept: its records have no end"
+            raise ValueError(msg)
 
     def write(self, record: R) -> bytes:
         """The document of a record."""
@@ -67,10 +81,15 @@ SHAPES: Final[tuple[Shape[Any], ...]] = (
 )  # fmt: skip
 
 
+_ATTRIBUTES: Final = {
+    "client": "clients", "account": "accounts", "session": "sessions", "grant_": "grants", "code": "codes",
+    "flow": "flows", "notice": "notices", "key_": "keys", "barred": "barred", "bucket": "buckets",
+}  # fmt: skip
+
+
 def attribute(shape: Shape[Any]) -> str:
     """The name under which a transaction offers a shape's records."""
-    return {"client": "clients", "account": "accounts", "session": "sessions", "grant_": "grants", "code": "codes",
-            "flow": "flows", "notice": "notices", "key_": "keys", "barred": "barred", "bucket": "buckets"}[shape.table]  # fmt: skip
+    return _ATTRIBUTES[shape.table]
 
 
 __all__ = ["SHAPES", "Key", "Shape", "attribute"]

@@ -71,3 +71,5 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except apsw.Error as error:
         raise StoreUnavailable(sentence(path, error)) from error
+    except StoreUnusable as error:
+        raise StoreUnavailable(str(error)) from error

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import apsw
+
 from evergrant.domain.family import Ended, Family, Head
 from evergrant.domain.reason import Reason
 from evergrant.store.port import Swept, Which
@@ -23,7 +25,8 @@ _END: Final = _SPLIT + len(MOVING)
 
 def _family(row: tuple[Any, ...]) -> Family:
     ended = None if row[_END] is None else Ended(row[_END], Reason(row[_END + 1]))
-    return Family(*row[:5], bool(row[5]), *row[6:_SPLIT], Head(*row[_SPLIT:_END]), ended)
+    head = Head._make(row[_SPLIT:_END])
+    return Family._make((*row[:5], bool(row[5]), *row[6:_SPLIT], head, ended))
 
 
 class Families:
@@ -40,7 +43,11 @@ class Families:
 
     def add(self, family: Family) -> None:
         ended = family.ended or (None, None)
-        self._cursor.execute(_ADD, (*family[:-2], *family.head, *ended))
+        try:
+            self._cursor.execute(_ADD, (*family[:-2], *family.head, *ended))
+        except apsw.ConstraintError as error:
+            msg = "family id is taken"
+            raise ValueError(msg) from error
 
     def settle(self, family_id: bytes, head: Head, ended: Ended | None) -> None:
         self._cursor.execute(_SETTLE, (*head, family_id))
@@ -62,7 +69,7 @@ class Families:
         return [_family(row) for row in rows]
 
     def sweep(self, after: bytes, now: int, limit: int, keep: int) -> Swept:
-        walked = self._cursor.execute(
+        walked: list[Any] = self._cursor.execute(
             "SELECT id, absolute_end, idle_end, overlap_end, sealed IS NOT NULL, ended_at FROM family"
             " WHERE id > ? ORDER BY id LIMIT ?",
             (after, limit),

@@ -36,7 +36,8 @@ def migrate(path: Path) -> list[str]:
     connection = connect(path)
     try:
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
+            "CREATE TABLE IF NOT EXISTS migration"
+            " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
         )
         return _apply(path, connection, steps())
     except apsw.Error as error:
@@ -56,7 +57,9 @@ def _apply(path: Path, connection: Connection, known: list[Step]) -> list[str]:
             connection.execute("INSERT INTO migration VALUES (?, ?, ?)", (step.number, step.name, step.checksum))
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # A full disk has rolled back already; a second try would hide the reason behind its own error.
+        if not connection.get_autocommit():
+            connection.execute("ROLLBACK")
         raise
     return [step.name for step in applied]
 

@@ -4,8 +4,11 @@ import threading
 from asyncio import get_running_loop
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+import apsw
 
 from evergrant.domain.family import Family
 from evergrant.domain.rotation import Settlement
@@ -26,11 +29,13 @@ class SqliteStore:
         self._path, self._writer = path, writer
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="evergrant-reader")
         self._local = threading.local()
+        self._gate = threading.Lock()
+        self._seen = 0
         self._opened: list[Connection] = []
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path, committed: Callable[[int], None] = lambda size: None) -> "SqliteStore":
+    def open(cls, path: Path, committed: Callable[[int], None] = lambda _: None) -> "SqliteStore":
         """Open the file, making or migrating it as needed. Raises `StoreUnusable` with one sentence."""
         check_library()
         migrate(path)
@@ -38,7 +43,7 @@ class SqliteStore:
 
     @property
     def seen_revision(self) -> int:
-        return self._writer.revision
+        return max(self._writer.revision, self._seen)
 
     async def settle(self, family_id: bytes, decide: Callable[[Family | None], Settlement]) -> Settlement:
         settled: Settlement = await self._writer.submit(family_id, decide)
@@ -56,17 +61,30 @@ class SqliteStore:
 
     def _read(self, work: Callable[[Any], T]) -> T:
         with translated(self._path):
-            tx: SqliteTx | None = getattr(self._local, "tx", None)
-            if tx is None:
-                connection = connect(self._path, read_only=True)
-                self._opened.append(connection)
-                self._local.connection = connection
-                tx = self._local.tx = SqliteTx(connection)
-            self._local.connection.execute("BEGIN")
+            tx = self._reader()
+            connection: Connection = self._local.connection
             try:
+                connection.execute("BEGIN")
+                self._see(tx.revision())
                 return work(tx)
+            except StopIteration as error:
+                raise RuntimeError("work raised StopIteration") from error  # a future refuses it, and would wait on
             finally:
-                self._local.connection.execute("COMMIT")
+                if not connection.get_autocommit():
+                    connection.execute("ROLLBACK")
+
+    def _reader(self) -> SqliteTx:
+        tx: SqliteTx | None = getattr(self._local, "tx", None)
+        if tx is None:
+            connection = connect(self._path, read_only=True)
+            self._opened.append(connection)
+            self._local.connection = connection
+            tx = self._local.tx = SqliteTx(connection)
+        return tx
+
+    def _see(self, revision: int) -> None:
+        with self._gate:
+            self._seen = max(self._seen, revision)
 
     async def close(self) -> None:
         """Commit what is queued, then close. Safe to call twice."""
@@ -78,4 +96,5 @@ class SqliteStore:
         self._readers.shutdown(wait=True)
         self._writer.close()
         for connection in self._opened:
-            connection.close()
+            with suppress(apsw.Error):
+                connection.close()

@@ -34,7 +34,7 @@ class Records(Generic[R]):
 
     def get(self, key: Key) -> R | None:
         # Read to the end: a statement left open keeps its snapshot, and every later read would see the past.
-        rows = self._cursor.execute(self._get, (key,)).fetchall()
+        rows: list[Any] = self._cursor.execute(self._get, (key,)).fetchall()
         return self._shape.read(rows[0][0]) if rows else None
 
     def put(self, record: R) -> None:
@@ -49,10 +49,8 @@ class Records(Generic[R]):
         return self._connection.changes() > 0
 
     def find(self, limit: int = 1000, after: Key | None = None, **equal: Key) -> list[R]:
-        parts = [f"{name} = ?" for name in equal if name in self._shape.found_by]
-        if len(parts) != len(equal):
-            msg = f"{self._shape.table} is not found by {', '.join(equal)}"
-            raise ValueError(msg)
+        self._shape.refuse_unknown(equal)
+        parts = [f"{name} = ?" for name in equal]
         values: list[Any] = list(equal.values())
         if after is not None:
             parts.append(f"{self._shape.key} > ?")
@@ -62,6 +60,7 @@ class Records(Generic[R]):
         return [self._shape.read(row[0]) for row in self._cursor.execute(sql, (*values, limit))]
 
     def sweep(self, before: int, limit: int) -> int:
+        self._shape.refuse_endless()
         self._cursor.execute(self._sweep, (before, limit))
         return int(self._connection.changes())
 
@@ -118,7 +117,7 @@ class SqliteTx:
         self.buckets = Records(shapes.BUCKETS, connection)
 
     def revision(self) -> int:
-        rows = self._cursor.execute("SELECT value FROM meta WHERE name = 'revision'").fetchall()
+        rows: list[Any] = self._cursor.execute("SELECT value FROM meta WHERE name = 'revision'").fetchall()
         return int(rows[0][0])
 
     def turn(self) -> None:

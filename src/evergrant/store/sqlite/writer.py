@@ -7,6 +7,7 @@ and see its row, so they are repeats. What must not live here: SQL about any tab
 import threading
 from asyncio import AbstractEventLoop, Future, get_running_loop
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple
@@ -16,7 +17,7 @@ import apsw
 from evergrant.domain.family import Family
 from evergrant.domain.rotation import Settlement
 from evergrant.store.applying import apply
-from evergrant.store.port import StoreUnavailable
+from evergrant.store.port import StoreUnavailable, StoreUnusable
 from evergrant.store.sqlite.connection import Connection, connect, sentence
 from evergrant.store.sqlite.tables import SqliteTx
 
@@ -43,34 +44,43 @@ class _Answer(NamedTuple):
 class Writer:
     """The writer thread of one process. *committed* is told the size of every batch."""
 
-    def __init__(self, path: Path, committed: Callable[[int], None] = lambda size: None) -> None:
+    def __init__(self, path: Path, committed: Callable[[int], None] = lambda _: None) -> None:
         self._path = path
         self._committed = committed
-        self._connection: Connection = connect(path)
-        self._tx = SqliteTx(self._connection)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
-        self.revision = self._tx.revision()
+        self._gate = threading.Lock()
         self._closed = False
+        self._connect()
+        self.revision = self._tx.revision()
         self._thread = threading.Thread(target=self._run, name="evergrant-writer", daemon=True)
         self._thread.start()
 
     def submit(self, family_id: bytes | None, work: Callable[[Any], Any]) -> "Future[Any]":
         """Queue work for the next batch. The future fails with `StoreUnavailable` when the commit did."""
-        if self._closed:
-            msg = f"{self._path}: the store is closed"
-            raise StoreUnavailable(msg)
         loop = get_running_loop()
         future: Future[Any] = loop.create_future()
-        self._queue.put(_Job(family_id, work, loop, future))
+        with self._gate:  # nothing may queue behind the sentinel: nobody would answer it
+            if self._closed:
+                msg = f"{self._path}: the store is closed"
+                raise StoreUnavailable(msg)
+            self._queue.put(_Job(family_id, work, loop, future))
         return future
 
     def close(self) -> None:
         """Finish what is queued, then close the file."""
-        if not self._closed:
+        with self._gate:
+            if self._closed:
+                return
             self._closed = True
             self._queue.put(None)
-            self._thread.join()
+        self._thread.join()
+        # What was answered is durable already; a checkpoint that fails here is made up by whoever opens next.
+        with suppress(apsw.Error):
             self._connection.close()
+
+    def _connect(self) -> None:
+        self._connection: Connection = connect(self._path)
+        self._tx = SqliteTx(self._connection)
 
     def _run(self) -> None:
         going = True
@@ -88,54 +98,65 @@ class Writer:
             going = job is not None
             if batch:
                 _tell(self._commit(batch))
-                self._committed(len(batch))
+                with suppress(Exception):  # a meter that fails must not stop the writing
+                    self._committed(len(batch))
 
     def _commit(self, batch: list[_Job]) -> list[_Answer]:
-        execute = self._connection.execute
         try:
-            execute("BEGIN IMMEDIATE")
+            self._connection.execute("BEGIN IMMEDIATE")
             answers = [self._do(job) for job in batch]
-            self.revision = self._tx.revision()
-            execute("COMMIT")
+            revision = self._tx.revision()
+            self._connection.execute("COMMIT")
         except apsw.Error as error:
             self._roll_back()
             trouble = StoreUnavailable(sentence(self._path, error))
             return [_Answer(job, None, trouble) for job in batch]
+        except Exception as error:  # noqa: BLE001 - an effect that cannot be written must not stop the writing
+            self._roll_back()
+            if len(batch) == 1:
+                return [_Answer(batch[0], None, error)]
+            # Whose it was is found by doing each alone; work may be run again (see `evergrant.store.port`).
+            return [answer for job in batch for answer in self._commit([job])]
+        self.revision = revision
         return answers
 
     def _do(self, job: _Job) -> _Answer:
         if job.family_id is not None:
             return self._settle(job, job.family_id)
         self._connection.execute("SAVEPOINT work")
+        answer = _Answer(job, None, None)
         try:
-            result = job.work(self._tx)
-        except apsw.Error:
-            raise
-        except Exception as error:  # noqa: BLE001 - the work's own error goes to whoever asked, its writes are undone
+            answer = _Answer(job, job.work(self._tx), None)
+        except BaseException as error:  # the work's own error goes to whoever asked, its writes are undone
+            if isinstance(error, apsw.Error):
+                # After an error of the disk SQLite may have undone the whole batch; then nobody in it may be told yes.
+                if self._connection.get_autocommit():
+                    raise
+                answer = _Answer(job, None, StoreUnavailable(sentence(self._path, error)))
+            else:
+                answer = _Answer(job, None, error)
             self._connection.execute("ROLLBACK TO work")
-            return _Answer(job, None, error)
-        finally:
-            if not self._connection.get_autocommit():
-                self._connection.execute("RELEASE work")
-        return _Answer(job, result, None)
+        self._connection.execute("RELEASE work")
+        return answer
 
     def _settle(self, job: _Job, family_id: bytes) -> _Answer:
         family = self._tx.families.get(family_id)
         try:
             settlement = job.work(family)
-        except Exception as error:  # noqa: BLE001 - a decision that fails has written nothing; its caller hears of it
+        except BaseException as error:  # noqa: BLE001 - a decision that fails has written nothing; its caller hears of it
             return _Answer(job, None, error)
         apply(self._tx, settlement)
         return _Answer(job, settlement, None)
 
     def _roll_back(self) -> None:
-        if not self._connection.get_autocommit():
-            try:
+        try:
+            if not self._connection.get_autocommit():
                 self._connection.execute("ROLLBACK")
-            except apsw.Error:
+        except apsw.Error:
+            # This connection is beyond use. Where no new one can be had, the next batch fails here too and tries again.
+            with suppress(apsw.Error, StoreUnusable):
                 self._connection.close()
-                self._connection = connect(self._path)
-                self._tx = SqliteTx(self._connection)
+                self._connect()
 
 
 def _tell(answers: list[_Answer]) -> None:
@@ -144,14 +165,19 @@ def _tell(answers: list[_Answer]) -> None:
     for answer in answers:
         loops.setdefault(answer.job.loop, []).append(answer)
     for loop, mine in loops.items():
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop has closed: nobody is waiting any more
             loop.call_soon_threadsafe(_resolve, mine)
 
 
 def _resolve(answers: list[_Answer]) -> None:
     for job, result, error in answers:
-        if not job.future.done():
-            if error is None:
-                job.future.set_result(result)
-            else:
-                job.future.set_exception(error)
+        if job.future.done():
+            continue
+        if error is None:
+            job.future.set_result(result)
+        elif isinstance(error, StopIteration):
+            job.future.set_exception(
+                RuntimeError("work raised StopIteration")
+            )  # a future refuses it, and would wait on
+        else:
+            job.future.set_exception(error)
