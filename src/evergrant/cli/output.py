@@ -19,6 +19,7 @@ What a command does is said in its own file; which exception is which exit code 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 import unicodedata
@@ -214,9 +215,6 @@ def _told(problem: BaseException) -> int:
         case click.ClickException():
             error(_lowered(problem.format_message()))
             return Exit.USAGE
-        case SystemExit() if isinstance(problem.__context__, BrokenPipeError):
-            # click ends so when whoever reads us has seen enough (`| head`): no reason to fail a pipeline.
-            return Exit.OK
         case SystemExit():
             return problem.code if isinstance(problem.code, int) else Exit.UNEXPECTED
         case ConfigError():
@@ -279,4 +277,9 @@ def _write(line: str, *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     # A terminal that cannot spell a character gets it escaped; the answer must not end in the middle of a table.
-    click.echo(line.encode(encoding, "backslashreplace").decode(encoding), err=err)
+    try:
+        click.echo(line.encode(encoding, "backslashreplace").decode(encoding), err=err)
+    except BrokenPipeError:
+        # Whoever reads us has seen enough (`| head`): no reason to fail a pipeline, nor to complain in the last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(Exit.OK)
