@@ -151,7 +151,7 @@ def test_the_level_is_what_was_configured(written):
     stream = written("json", "warning")
     LOG.info("too quiet")
     LOG.warning("loud enough")
-    logging.getLogger("some.library").info("never")
+    logging.getLogger("some.driver").info("never")
 
     assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["loud enough"]
 

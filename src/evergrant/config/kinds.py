@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,24 +36,24 @@ def given(value: object, natural: tuple[type, ...]) -> str:
 
 
 @dataclass(frozen=True)
-class Kind(Generic[T]):
+class Kind(ABC, Generic[T]):
     """One kind of value; `natural` are the types that TOML gives it."""
 
     natural: ClassVar[tuple[type, ...]] = (str,)
 
     @property
+    @abstractmethod
     def expects(self) -> str:
         """Say what is accepted, as in "must be …"."""
-        raise NotImplementedError
 
     @property
     def unit(self) -> str:
         """Name the unit of the Python value; empty when it has none."""
         return ""
 
+    @abstractmethod
     def read(self, value: object) -> T:
         """Read a value as TOML gives it."""
-        raise NotImplementedError
 
     def read_text(self, text: str) -> T:
         """Read the text of an environment variable or of an option on the command line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -11,8 +12,7 @@ from evergrant.config.kinds import Kind
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
-_DURATION: Final = re.compile(r"([0-9]{1,12})\s*([smhd])", re.ASCII)
-_SIZE: Final = re.compile(r"([0-9]{1,12})\s*(B|KiB|MiB|GiB)", re.ASCII)
+_WITH_UNIT: Final = re.compile(r"([0-9]{1,12})\s*([A-Za-z]{1,3})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,18 @@ class Scaled(Whole):
 
     natural: ClassVar[tuple[type, ...]] = (int, str)
 
+    units: ClassVar[Mapping[str, int]]
+
     most: int = 2**40
-
-    def _units(self) -> dict[str, int]:
-        raise NotImplementedError
-
-    def _pattern(self) -> re.Pattern[str]:
-        raise NotImplementedError
 
     def read(self, value: object) -> int:
         """Read a plain number, or a string with a unit."""
         number = value
         if isinstance(value, str):
-            found = self._pattern().fullmatch(value)
-            if found is None:
+            found = _WITH_UNIT.fullmatch(value)
+            if found is None or found[2] not in self.units:
                 raise self.wrong(value)
-            number = int(found[1]) * self._units()[found[2]]
+            number = int(found[1]) * self.units[found[2]]
         if isinstance(number, bool) or not isinstance(number, int) or not self.least <= number <= self.most:
             raise self.wrong(value)
         return number
@@ -77,7 +73,7 @@ class Scaled(Whole):
         return f'"{self._spelled(value)}"'
 
     def _spelled(self, value: int) -> str:
-        fitting = [(factor, unit) for unit, factor in self._units().items() if value % factor == 0]
+        fitting = [(factor, unit) for unit, factor in self.units.items() if value % factor == 0]
         factor, unit = max(fitting) if value else min(fitting)
         return f"{value // factor}{unit}"
 
@@ -85,6 +81,8 @@ class Scaled(Whole):
 @dataclass(frozen=True)
 class Duration(Scaled):
     """A number of seconds."""
+
+    units: ClassVar[Mapping[str, int]] = SECONDS
 
     most: int = 10 * 366 * 86400
 
@@ -99,16 +97,12 @@ class Duration(Scaled):
         """Name the unit."""
         return "seconds"
 
-    def _units(self) -> dict[str, int]:
-        return SECONDS
-
-    def _pattern(self) -> re.Pattern[str]:
-        return _DURATION
-
 
 @dataclass(frozen=True)
 class Size(Scaled):
     """A number of bytes."""
+
+    units: ClassVar[Mapping[str, int]] = BYTES
 
     most: int = 2**30
 
@@ -122,9 +116,3 @@ class Size(Scaled):
     def unit(self) -> str:
         """Name the unit."""
         return "bytes"
-
-    def _units(self) -> dict[str, int]:
-        return BYTES
-
-    def _pattern(self) -> re.Pattern[str]:
-        return _SIZE
