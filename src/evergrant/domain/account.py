@@ -7,6 +7,15 @@ import unicodedata
 from dataclasses import dataclass, field
 
 MAX_NAME = 254
+_REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Letters and marks that show nothing (Unicode: default ignorable): with one of them two names look the same.
+_INVISIBLE = frozenset(
+    map(
+        chr,
+        (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2065, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10),
+         *range(0xE0100, 0xE01F0)),
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ def normal_name(given: str) -> str:
     if not name or len(name) > MAX_NAME:
         msg = f"a user name has 1 to {MAX_NAME} characters"
         raise ValueError(msg)
-    if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for letter in name):
+    if any(unicodedata.category(letter) in _REFUSED or letter in _INVISIBLE for letter in name):
         msg = "a user name has no control or invisible characters"
         raise ValueError(msg)
     return name

@@ -95,6 +95,9 @@ def decide(  # noqa: PLR0911 - one return per row of the table
         return _expire(family, ask, now, presented)
     repeatable = behind == 1 and head.sealed is not None and now <= head.overlap_end
     if behind and not repeatable:
+        # Attack O-09: a clock that jumped ahead makes every retry look like reuse; only the overlap depends on it.
+        if ask.clock_suspect and behind == 1 and head.sealed is not None:
+            return _refuse(family, ask, Refusal.CLOCK_SUSPECT, now, presented)
         return _reuse(family, presented, ask, policy, now)
     if not within(ask.scope, family.scope):
         return _refuse(family, ask, Refusal.SCOPE, now, presented)
@@ -115,7 +118,7 @@ def _rotate(family: Family, ask: Ask, successor: Successor, policy: Policy, now:
         now + policy.overlap,
         successor.sealed,
         0,
-        min(now + policy.idle_lifetime, family.absolute_end),
+        _idle_end(family, ask, policy, now),
         now,
         ask.network,
         ask.agent,
@@ -128,13 +131,19 @@ def _refresh(family: Family, ask: Ask, policy: Policy, now: int) -> Settlement:
     head = family.head._replace(
         sealed=None,
         predecessor=None,
-        idle_end=min(now + policy.idle_lifetime, family.absolute_end),
+        idle_end=_idle_end(family, ask, policy, now),
         used_at=now,
         network=ask.network,
         agent=ask.agent,
     )
     event = _event(What.FAMILY_REFRESHED, family, ask, now, head.generation)
     return Settlement(Verdict.REFRESH, family, head, events=(event,))
+
+
+def _idle_end(family: Family, ask: Ask, policy: Policy, now: int) -> int:
+    end = min(now + policy.idle_lifetime, family.absolute_end)
+    # Attack O-09: refreshed while the clock stood in the past, a family must not be found expired once it is right.
+    return max(end, family.head.idle_end) if ask.clock_suspect else end
 
 
 def _repeat(family: Family, ask: Ask, policy: Policy, now: int) -> Settlement:

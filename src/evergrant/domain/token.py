@@ -47,8 +47,8 @@ def write_refresh(token: RefreshToken, key: bytes) -> str:
 
 def read_refresh(text: str, keys: Mapping[int, bytes]) -> RefreshToken | None:
     """The authentic token behind *text*, or None for anything else: other kind, length, alphabet, key or MAC."""
-    if len(text) != REFRESH_LENGTH or not text.startswith(REFRESH):
-        return None
+    if len(text) != REFRESH_LENGTH or not text.startswith(REFRESH) or "+" in text or "/" in text:
+        return None  # the decoder takes `+` and `/` for `-` and `_`: one token would have many spellings
     try:
         raw = urlsafe_b64decode(text[4:].encode("ascii"))
     except (NotBase64, UnicodeEncodeError, ValueError):

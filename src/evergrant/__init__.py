@@ -1,0 +1,8 @@
+"""Evergrant: refresh tokens, issued, rotated, kept and revoked, on both ends of the wire.
+
+What lives here: the public door. Each side has its own: `evergrant.issuer`, `evergrant.keeper`, `evergrant.resource`.
+"""
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__"]

@@ -1,0 +1,232 @@
+"""The only file that knows every room: opens what the configuration names and puts the issuer together.
+
+What lives here: choosing adapters, opening them in the right order, closing them again. What must not: a rule.
+Raises everywhere: `StoreUnusable`, `KeyUnusable`, each with one sentence for whoever starts the server.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from evergrant.clock import Clock, SystemClock, clock_from_environment
+from evergrant.config import Config
+from evergrant.domain.reason import Reason, Refusal
+from evergrant.domain.rotation import Verdict
+from evergrant.entropy import Entropy, SystemEntropy
+from evergrant.issuer.catalog import Catalog
+from evergrant.issuer.endpoints.operate import Operate
+from evergrant.issuer.http.app import Application, HttpLimits
+from evergrant.issuer.passwords import Passwords
+from evergrant.issuer.rooms import Ground, machine_routes, page_routes
+from evergrant.issuer.service.accounts import Accounts
+from evergrant.issuer.service.clients import Clients
+from evergrant.issuer.service.housekeeping import Done, Housekeeper
+from evergrant.issuer.settings import Settings, settings_of
+from evergrant.keys import local
+from evergrant.keys.lifecycle import ensure
+from evergrant.keys.port import Kek
+from evergrant.observe.log import fields
+from evergrant.observe.metrics import Metrics
+from evergrant.observe.sampling import error_id
+from evergrant.observe.watch import Watch
+from evergrant.protocol.form import FormLimits
+from evergrant.store.port import Store, StoreUnavailable, StoreUnusable
+from evergrant.store.sqlite import SqliteStore
+
+_LOG: Final = logging.getLogger("evergrant.issuer")
+DATABASE: Final = "evergrant.db"
+ROUTE_NAMES: Final = (
+    "token", "revoke", "introspect", "userinfo", "jwks", "metadata", "healthz", "readyz", "metrics", "index",
+    "authorize", "sign_in", "select_account", "consent", "notice", "end_session", "signed_out", "account", "password",
+    "unknown",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything opened for one process."""
+
+    config: Config
+    settings: Settings
+    store: Store
+    kek: Kek
+    clock: Clock
+    entropy: Entropy
+    passwords: Passwords
+    metrics: Metrics
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.store, self.passwords, self.clock, self.entropy)
+
+    @property
+    def clients(self) -> Clients:
+        return Clients(self.store, self.kek, self.clock, self.entropy)
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(self.store, self.kek, self.clock, self.settings.limits)
+
+
+def data_folder(config: Config) -> Path:
+    """The data directory, made with mode 0700 when it is missing. Raises `StoreUnusable`."""
+    folder = config.store.data
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder}: the data directory cannot be made: {error.strerror}"
+        raise StoreUnusable(msg) from error
+    return folder
+
+
+def open_kek(config: Config, entropy: Entropy) -> Kek:
+    """The key-encryption key: configured, or in a file of the data directory. Raises `KeyUnusable`."""
+    if config.keys.key_encryption_key:
+        return local.LocalKek(config.keys.key_encryption_key)
+    if config.keys.key_encryption_key_file is not None:
+        return local.from_file(config.keys.key_encryption_key_file, entropy, make=False)
+    folder = data_folder(config)
+    # A database whose key is gone must not get a new key: nothing in it could ever be read again.
+    return local.from_file(folder / local.FILE_NAME, entropy, make=not (folder / DATABASE).exists())
+
+
+class Given(NamedTuple):
+    """What a test brings instead of the real thing: a store, a clock, entropy."""
+
+    store: Store | None = None
+    clock: Clock | None = None
+    entropy: Entropy | None = None
+
+
+@contextlib.asynccontextmanager
+async def opened(config: Config, metrics: Metrics | None = None, given: Given = Given()) -> AsyncIterator[House]:
+    """A house for as long as the block runs: store open, keys present."""
+    metrics = metrics or Metrics(endpoints=ROUTE_NAMES)
+    entropy, clock = given.entropy or SystemEntropy(), given.clock or clock_from_environment(os.environ)
+    kek = open_kek(config, entropy)
+    store = given.store or SqliteStore.open(data_folder(config) / DATABASE, metrics.settle_batch.observe)
+    passwords = Passwords(config)
+    try:
+        await store.write(lambda tx: ensure(tx, (config.keys.default_alg,), kek, entropy, clock.now()))
+        house = House(config, settings_of(config), store, kek, clock, entropy, passwords, metrics)
+        await house.catalog.fresh()
+        yield house
+    finally:
+        passwords.close()
+        await store.close()
+        metrics.close()
+
+
+class MetricsTally:
+    """Counts what the issuer tells, under the metrics' own names."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def refreshed(self, verdict: Verdict, refusal: Refusal | None) -> None:
+        self._metrics.refreshes.add(verdict)
+        if refusal is not None:
+            self._metrics.refusals.add(refusal)
+
+    def issued(self, grant_type: str) -> None:
+        self._metrics.issued.add(grant_type)
+
+    def signed_in(self, outcome: str) -> None:
+        self._metrics.sign_ins.add(outcome)
+
+    def ended(self, reason: Reason, count: int = 1) -> None:
+        self._metrics.ended.add(reason, count)
+
+
+class Life:
+    """What begins and ends with the server: housekeeping, and closing the house last."""
+
+    def __init__(self, stack: contextlib.AsyncExitStack, house: House, watch: Watch) -> None:
+        self._stack, self._house, self._watch = stack, house, watch
+        self._task: asyncio.Task[None] | None = None
+        self.leaving = False
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._keep_house())
+
+    async def stop(self) -> None:
+        self.leaving = True
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._stack.aclose()
+
+    async def _keep_house(self) -> None:
+        config = self._house.config
+        keeper = Housekeeper(
+            self._house.store, self._house.clock, name=str(os.getpid()), batch=config.housekeeping.batch,
+            interval=config.housekeeping.interval, retention=config.audit.retention,
+        )  # fmt: skip
+        while True:
+            await asyncio.sleep(config.housekeeping.interval)
+            try:
+                _count(self._house.metrics, await keeper.round())
+            except StoreUnavailable as error:
+                _LOG.warning("housekeeping will try again", extra=fields(detail=str(error)))
+            self._watch.look_round()
+
+
+def _count(metrics: Metrics, done: Done) -> None:
+    metrics.swept.add("families", done.families + done.expired)
+    metrics.swept.add("sessions", done.sessions)
+    metrics.swept.add("events", done.events)
+
+
+async def application(config: Config, metrics: Metrics | None = None, given: Given = Given()) -> Application:
+    """The ASGI application with its own house, closed when the server shuts down."""
+    stack = contextlib.AsyncExitStack()
+    house = await stack.enter_async_context(opened(config, metrics, given))
+    watch = Watch(house.metrics, house.clock, house.entropy, sample=config.log.sample)
+    life = Life(stack, house, watch)
+    return assemble(house, watch, life)
+
+
+def assemble(house: House, watch: Watch, life: Life) -> Application:
+    """Routes over an open house."""
+    ground = Ground(
+        house.store, house.catalog, house.settings, house.passwords, house.clock, house.entropy,
+        MetricsTally(house.metrics), lambda: error_id(house.entropy),
+    )  # fmt: skip
+    operate = Operate(
+        house.store, house.metrics.render, house.config.server.metrics_networks, lambda: life.leaving
+    )
+    people = page_routes(ground)
+    routes = {**machine_routes(ground, operate), **people.routes}
+    return Application(routes, people.other, http_limits(house.config), watch, life)
+
+
+def http_limits(config: Config) -> HttpLimits:
+    """Limits and hosts from the configuration."""
+    server = config.server
+    hosts = _hosts((config.issuer, *(f"http://{host}" for host in server.extra_hosts)))
+    return HttpLimits(
+        server.max_body, server.max_header, FormLimits(server.max_fields, server.max_field), server.trusted_proxies,
+        frozenset(hosts),
+    )  # fmt: skip
+
+
+def _hosts(urls: Iterable[str]) -> set[bytes]:
+    """Every Host header value that names us, with and without a default port."""
+    found: set[bytes] = set()
+    for url in urls:
+        parts = urlsplit(url)
+        host, port = parts.netloc.rsplit("@")[-1].lower(), parts.port
+        found.add(host.encode("ascii"))
+        default = {"https": 443, "http": 80}[parts.scheme]
+        if port is None:
+            found.add(f"{host}:{default}".encode("ascii"))
+        elif port == default:
+            found.add(host.rsplit(":", 1)[0].encode("ascii"))
+    return found

@@ -1,0 +1,50 @@
+"""Registering a client: what an operator typed, judged once by the rules that hold at run time (RFC 7591 section 2)."""
+
+from typing import Final
+
+from evergrant.domain.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, AuthMethod, Client, ClientType
+from evergrant.domain.policy import Preset
+
+MAX_NAME: Final = 100
+MAX_URIS: Final = 50
+METHODS: Final[dict[ClientType, AuthMethod]] = {
+    ClientType.SPA: AuthMethod.NONE,
+    ClientType.NATIVE: AuthMethod.NONE,
+    ClientType.WEB: AuthMethod.BASIC,
+    ClientType.SERVICE: AuthMethod.BASIC,
+}
+PRESET_OF: Final[dict[ClientType, Preset]] = {
+    ClientType.SPA: Preset.PUBLIC,
+    ClientType.NATIVE: Preset.PUBLIC,
+    ClientType.WEB: Preset.CONFIDENTIAL,
+    ClientType.SERVICE: Preset.CONFIDENTIAL,
+}
+GRANTS_OF: Final[dict[ClientType, tuple[str, ...]]] = {
+    ClientType.SPA: (AUTHORIZATION_CODE, REFRESH_TOKEN),
+    ClientType.NATIVE: (AUTHORIZATION_CODE, REFRESH_TOKEN),
+    ClientType.WEB: (AUTHORIZATION_CODE, REFRESH_TOKEN),
+    ClientType.SERVICE: (CLIENT_CREDENTIALS,),
+}
+
+
+def problems(client: Client) -> list[str]:
+    """Everything wrong with a registration apart from its URIs, as sentences; empty when it is good."""
+    found: list[str] = []
+    if not client.name or len(client.name) > MAX_NAME or not client.name.isprintable():
+        found.append(f"a client's name has 1 to {MAX_NAME} printable characters")
+    if client.type in {ClientType.SPA, ClientType.NATIVE} and client.confidential:
+        found.append(f"a {client.type} client cannot keep a secret (OAuth 2.1 section 8.1); its auth method is none")
+    if not client.confidential and CLIENT_CREDENTIALS in client.grant_types:
+        found.append("client_credentials needs a client that authenticates")
+    if not client.confidential and client.preset in {Preset.CONFIDENTIAL, Preset.FAPI2}:
+        found.append(f"the preset {client.preset} is for clients that authenticate; use public or mcp")
+    if AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:
+        found.append("a client that signs people in needs at least one redirect URI")
+    if REFRESH_TOKEN in client.grant_types and AUTHORIZATION_CODE not in client.grant_types:
+        found.append("refresh_token needs authorization_code: there is nothing else to begin a family with")
+    if len(client.redirect_uris) > MAX_URIS or len(client.post_logout_redirect_uris) > MAX_URIS:
+        found.append(f"a client has at most {MAX_URIS} redirect URIs of a kind")
+    if any(value is not None and value <= 0 for value in (client.idle_lifetime, client.absolute_lifetime,
+                                                          client.access_lifetime)):  # fmt: skip
+        found.append("a lifetime is longer than nothing")
+    return found

@@ -1,0 +1,68 @@
+"""Clients and keys in memory, never older than half a second, newer as soon as any transaction has seen a change.
+
+What ends families is never left to this cache: ends are written to the families themselves (see `service.ends`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from evergrant.clock import Clock
+from evergrant.domain.client import Client
+from evergrant.domain.key import SealedKey
+from evergrant.domain.policy import Limits, Policy
+from evergrant.keys.port import Kek
+from evergrant.keys.ring import Ring
+from evergrant.store.port import Store, Tx
+
+STALE_SECONDS: Final = 0.5
+PAGE: Final = 1000
+
+
+class Catalog:
+    """What the token path looks up. `await fresh()` first, then everything else is a dictionary."""
+
+    def __init__(self, store: Store, kek: Kek, clock: Clock, limits: Limits) -> None:
+        self._store, self._kek, self._clock, self._limits = store, kek, clock, limits
+        self._revision = -1
+        self._checked = 0.0
+        self._clients: Mapping[str, Client] = {}
+        self._policies: dict[str, Policy] = {}
+        self.ring = Ring((), kek)
+
+    async def fresh(self) -> None:
+        """Reload when a change was seen, or when it is time to look. Raises `StoreUnavailable`."""
+        moment = self._clock.monotonic()
+        if self._store.seen_revision <= self._revision and moment - self._checked < STALE_SECONDS:
+            return
+        revision, loaded = await self._store.read(_load(self._revision))
+        self._checked = moment
+        if loaded is not None:
+            clients, keys = loaded
+            self.ring = Ring(keys, self._kek)
+            self._clients = clients
+            self._policies = {}
+            self._revision = revision
+
+    def client(self, client_id: str) -> Client | None:
+        return self._clients.get(client_id)
+
+    def policy(self, client: Client) -> Policy:
+        policy = self._policies.get(client.id)
+        if policy is None:
+            policy = self._policies[client.id] = client.policy(self._limits)
+        return policy
+
+
+def _load(known: int) -> Callable[[Tx], tuple[int, tuple[dict[str, Client], list[SealedKey]] | None]]:
+    def work(tx: Tx) -> tuple[int, tuple[dict[str, Client], list[SealedKey]] | None]:
+        revision = tx.revision()
+        if revision == known:
+            return revision, None
+        clients: dict[str, Client] = {}
+        after: str | None = None
+        while page := tx.clients.find(PAGE, after):
+            clients |= {client.id: client for client in page}
+            after = page[-1].id
+        return revision, (clients, tx.keys.find())
+
+    return work

@@ -1,0 +1,83 @@
+"""Who is asking: client authentication at the machine endpoints (RFC 6749 section 2.3).
+
+Exactly one method, the registered one (OpenID Connect Core section 12.1). An unknown client costs the same work as a
+known one with a wrong secret (attack S-10). The phases of an endpoint live with the endpoint, so that no grant can
+forget them.
+"""
+
+from hmac import compare_digest
+from typing import Final, NamedTuple
+
+from evergrant.domain.client import AuthMethod, Client
+from evergrant.domain.secret import digest
+from evergrant.issuer.catalog import Catalog
+from evergrant.issuer.http.ask import Ask
+from evergrant.issuer.service.clients import SECRET_DIGEST
+from evergrant.protocol.basic import read_basic
+from evergrant.protocol.error import Code, Refused
+from evergrant.protocol.form import Form
+
+_DUMMY: Final = bytes(32)
+
+
+class Credentials(NamedTuple):
+    """What a request brought. *secret* is None for a client that only names itself."""
+
+    client_id: str
+    secret: str | None
+    method: AuthMethod
+
+
+def credentials_of(ask: Ask, form: Form) -> Credentials:
+    """The one way in which a request authenticates. Raises `Refused`."""
+    header, posted_id, posted_secret = ask.header(b"authorization"), form.get("client_id"), form.get("client_secret")
+    if form.get("client_assertion") is not None:
+        raise Refused(Code.INVALID_CLIENT, "Client assertions are not supported here.")
+    if header:
+        pair = read_basic(header)
+        if pair is None:
+            raise Refused(Code.INVALID_CLIENT, "The Authorization header cannot be read.")
+        if posted_secret is not None:
+            raise Refused(Code.INVALID_REQUEST, "Authenticate in one way, not in two (RFC 6749 section 2.3).")
+        if posted_id is not None and posted_id != pair[0]:
+            raise Refused(Code.INVALID_REQUEST, "Two different clients are named.")
+        return Credentials(pair[0], pair[1], AuthMethod.BASIC)
+    if posted_id is None:
+        raise Refused(Code.INVALID_CLIENT, "The request does not say which client it comes from.", status=401)
+    method = AuthMethod.NONE if posted_secret is None else AuthMethod.POST
+    return Credentials(posted_id, posted_secret, method)
+
+
+async def authenticated(catalog: Catalog, ask: Ask, form: Form, now: int) -> Client:
+    """The client a request comes from. Raises `Refused` (invalid_client)."""
+    given = credentials_of(ask, form)
+    await catalog.fresh()
+    client = catalog.client(given.client_id)
+    if client is not None and not client.confidential:
+        # A secret sent by a public client proves nothing and is not looked at (RFC 10017 section 6.3.3.1).
+        if given.method is AuthMethod.BASIC and given.secret:
+            raise _refused("a public client sent Basic credentials")
+        return client
+    right = _knows(client, given.secret or "", now)
+    if client is None:
+        raise _refused("unknown client")
+    if given.method is not client.auth_method:
+        raise _refused(f"{given.method} used, {client.auth_method} registered")
+    if not right:
+        raise _refused("wrong secret")
+    return client
+
+
+def _knows(client: Client | None, secret: str, now: int) -> bool:
+    presented = digest(SECRET_DIGEST, secret)
+    held = client.secrets if client is not None else ()
+    right = False
+    for item in held:
+        right |= compare_digest(item.digest, presented) and (not item.ends_at or now < item.ends_at)
+    if not held:
+        compare_digest(_DUMMY, presented)
+    return right
+
+
+def _refused(detail: str) -> Refused:
+    return Refused(Code.INVALID_CLIENT, "Client authentication failed.", detail)

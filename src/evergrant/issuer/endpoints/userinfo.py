@@ -1,0 +1,41 @@
+"""/userinfo (OpenID Connect Core section 5.3): GET, POST with header, POST with body (RFC 6750)."""
+
+from evergrant.domain.scope import OPENID, split
+from evergrant.issuer.http.answer import NO_STORE, Answer, secret_json
+from evergrant.issuer.http.ask import Ask
+from evergrant.issuer.service.inspect import Inspector
+from evergrant.issuer.service.people import userinfo
+from evergrant.issuer.settings import Settings
+from evergrant.protocol.bearer import challenge, read_bearer
+from evergrant.protocol.error import Code, Refused
+from evergrant.protocol.form import is_form
+
+
+class UserinfoEndpoint:
+    """The UserInfo endpoint."""
+
+    def __init__(self, inspector: Inspector, settings: Settings) -> None:
+        self._inspector = inspector
+        self._audiences = {settings.issuer, f"{settings.issuer}/userinfo"}
+
+    async def __call__(self, ask: Ask) -> Answer:
+        try:
+            return await self._answer(ask)
+        except Refused as error:
+            header = (b"www-authenticate", challenge(error, OPENID).encode("ascii"))
+            return Answer(error.status, (*NO_STORE, header), b"")
+
+    async def _answer(self, ask: Ask) -> Answer:
+        posted = None
+        if ask.method == "POST" and is_form(ask.header(b"content-type")):
+            posted = ask.form().get("access_token")
+        token = read_bearer(ask.header(b"authorization"), posted)
+        live = await self._inspector.access(token)
+        if live is None or live.account is None or live.family is None:
+            raise Refused(Code.INVALID_TOKEN, "The access token is not valid.")
+        if OPENID not in split(live.claims["scope"]):
+            raise Refused(Code.INSUFFICIENT_SCOPE, "The scope openid is needed.")
+        audience = live.claims["aud"]
+        if not self._audiences & set(audience if isinstance(audience, list) else [audience]):
+            raise Refused(Code.INVALID_TOKEN, "The access token is for another resource.")
+        return secret_json(userinfo(live.account, live.claims["scope"], live.family.claims))

@@ -1,0 +1,58 @@
+"""One answer as a value, and the few shapes answers have."""
+
+from typing import Any, Final, NamedTuple
+
+from msgspec import json
+
+from evergrant.protocol.error import Refused
+
+Header = tuple[bytes, bytes]
+
+JSON: Final[Header] = (b"content-type", b"application/json")
+HTML: Final[Header] = (b"content-type", b"text/html; charset=utf-8")
+TEXT: Final[Header] = (b"content-type", b"text/plain; charset=utf-8")
+NO_STORE: Final[tuple[Header, ...]] = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
+NO_SNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
+RETRY_SECONDS: Final = b"1"
+
+
+class Answer(NamedTuple):
+    """Status, headers, body."""
+
+    status: int
+    headers: tuple[Header, ...]
+    body: bytes
+
+
+_SECRET_JSON: Final = (JSON, *NO_STORE, NO_SNIFF)
+
+
+def secret_json(members: Any, status: int = 200) -> Answer:  # noqa: ANN401 - any JSON value
+    """JSON that no cache may keep (RFC 6749 section 5.1)."""
+    return Answer(status, _SECRET_JSON, json.encode(members))
+
+
+def public_json(members: Any, max_age: int) -> Answer:  # noqa: ANN401 - any JSON value
+    """JSON for everybody, for *max_age* seconds, readable from any origin."""
+    headers = (JSON, (b"cache-control", b"public, max-age=%d" % max_age), NO_SNIFF)
+    return Answer(200, headers, json.encode(members))
+
+
+def refusal(error: Refused, scheme: str = "") -> Answer:
+    """An OAuth error as JSON (RFC 6749 section 5.2); 401 names the *scheme* the client used."""
+    headers: tuple[Header, ...] = _SECRET_JSON
+    if error.status == 401 and scheme:  # noqa: PLR2004 - HTTP
+        headers = (*headers, (b"www-authenticate", f'{scheme} realm="evergrant"'.encode()))
+    if error.status == 503:  # noqa: PLR2004 - HTTP
+        headers = (*headers, (b"retry-after", RETRY_SECONDS))
+    return Answer(error.status, headers, json.encode({"error": error.code, "error_description": error.description}))
+
+
+def redirect(location: str, *headers: Header) -> Answer:
+    """303, so that a credential POST is never repeated elsewhere (RFC 9700 section 4.12)."""
+    return Answer(303, ((b"location", location.encode("ascii")), *NO_STORE, *headers), b"")
+
+
+def plain(status: int, text: str, *headers: Header) -> Answer:
+    """A line of text."""
+    return Answer(status, (TEXT, *NO_STORE, NO_SNIFF, *headers), text.encode() + b"\n")

@@ -1,0 +1,217 @@
+"""The ASGI application: one request in, one answer out, and nothing a request can say makes it a 500.
+
+Order: host, route, method, headers, body within limits, handler, answer. Routing is one dictionary of exact raw paths.
+"""
+
+from asyncio import timeout
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final, NamedTuple, Protocol
+
+from evergrant.issuer.http.answer import Answer, Header, plain, refusal
+from evergrant.issuer.http.ask import Ask, Network, network_of
+from evergrant.protocol.error import Code, Refused
+from evergrant.protocol.form import FormLimits
+from evergrant.store.port import StoreUnavailable
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Handler = Callable[[Ask], Awaitable[Answer]]
+BODY_SECONDS: Final = 10
+# Two of these in one request mean that somebody in between may have read the other one (attack A-07).
+_ONCE: Final = frozenset({b"host", b"authorization", b"content-type", b"content-length", b"dpop", b"origin"})
+
+
+class Route(NamedTuple):
+    """What lives at a path. *cors* lets scripts of any origin read it; they bring their own credentials, never cookies."""
+
+    name: str
+    methods: Mapping[str, Handler]
+    cors: bool = False
+
+
+class Watch(Protocol):
+    """What the application tells its operator; see `observe`."""
+
+    def answered(self, route: str, status: int, seconds: float) -> None: ...
+    def refused(self, route: str, error: Refused, ask: Ask) -> str:
+        """Log a refusal (sampled) and return its error id."""
+        ...
+
+    def failed(self, route: str, error: BaseException) -> str:
+        """Log a fault of ours and return its error id."""
+        ...
+
+    def monotonic(self) -> float: ...
+
+
+class Life(Protocol):
+    """What begins and ends with the server."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class HttpLimits(NamedTuple):
+    """Bytes of body and of all headers together, the form's limits, trusted proxies, and the hosts that are ours."""
+
+    body: int
+    headers: int
+    form: FormLimits
+    trusted: tuple[Network, ...]
+    hosts: frozenset[bytes]
+
+
+class Gone(Exception):  # noqa: N818 - names what happened
+    """The client went away before its request was whole."""
+
+
+class Application:
+    """ASGI. *routes* maps exact raw paths; *fallback* answers every other path."""
+
+    def __init__(
+        self, routes: Mapping[str, Route], fallback: Handler, limits: HttpLimits, watch: Watch, life: Life
+    ) -> None:
+        self._routes = {path.encode("ascii"): route for path, route in routes.items()}
+        self._fallback = Route("unknown", {"GET": fallback, "HEAD": fallback, "POST": fallback})
+        self._limits = limits
+        self._watch = watch
+        self._life = life
+        # Probes come by address, not by name.
+        self._any_host = frozenset({b"/healthz", b"/readyz", b"/metrics"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            leaving = message["type"] == "lifespan.shutdown"
+            await (self._life.stop() if leaving else self._life.start())
+            await send({"type": f"{message['type']}.complete"})
+            if leaving:
+                return
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = self._watch.monotonic()
+        path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
+        route = self._routes.get(path, self._fallback)
+        try:
+            answer = await self._answer(scope, receive, route, path)
+        except Gone:
+            return
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        headers: list[Header] = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+        if route.cors:
+            headers += _CORS
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        self._watch.answered(route.name, answer.status, self._watch.monotonic() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, route: Route, path: bytes) -> Answer:
+        method: str = scope["method"]
+        ask: Ask | None = None
+        try:
+            headers = self._headers(scope["headers"])
+            if path not in self._any_host and headers.get(b"host") not in self._limits.hosts:
+                return plain(421, "This server does not answer for that host name.")
+            handler = route.methods.get(method) or (route.methods.get("GET") if method == "HEAD" else None)
+            if handler is None:
+                return _other_method(route, method)
+            body = await self._body(headers, receive) if method == "POST" else b""
+            network = network_of(scope, headers, self._limits.trusted)
+            text = path.decode("ascii", "replace")
+            ask = Ask(method, text, scope["query_string"], headers, body, network, self._limits.form)
+            return await handler(ask)
+        except Refused as error:
+            return self._refused(route, error, ask)
+        except StoreUnavailable as error:
+            trouble = Refused(Code.TEMPORARILY_UNAVAILABLE, "Try again; nothing was changed.", str(error))
+            return self._refused(route, trouble, ask)
+        except Gone:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line of defence: logged with an id, told without detail
+            identity = self._watch.failed(route.name, error)
+            return refusal(Refused(Code.SERVER_ERROR, f"An unexpected error, reported as {identity}."))
+
+    def _refused(self, route: Route, error: Refused, ask: Ask | None) -> Answer:
+        if ask is not None:
+            self._watch.refused(route.name, error, ask)
+        return refusal(error, "Basic" if ask is not None and ask.header(b"authorization")[:6].lower() == "basic " else "")
+
+    def _headers(self, pairs: list[Header]) -> Mapping[bytes, bytes]:
+        headers = dict(pairs)
+        if len(headers) != len(pairs):
+            headers = _joined(pairs)
+        if sum(map(len, headers)) + sum(map(len, headers.values())) > self._limits.headers:
+            raise Refused(Code.INVALID_REQUEST, "The headers are too large.", status=431)
+        return headers
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._limits.body:
+            raise _too_large()
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            body = await self._rest(body, receive)
+        if len(body) > self._limits.body:
+            raise _too_large()
+        return body
+
+    async def _rest(self, body: bytes, receive: Receive) -> bytes:
+        try:
+            async with timeout(BODY_SECONDS):
+                parts, size, more = [body], len(body), True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Gone
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > self._limits.body:
+                        raise _too_large()
+                    more = message.get("more_body", False)
+        except TimeoutError as error:
+            raise Refused(Code.INVALID_REQUEST, "The body did not arrive in time.", status=408) from error
+        return b"".join(parts)
+
+
+_CORS: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After"),
+)
+_PREFLIGHT: Final[tuple[Header, ...]] = (
+    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type, DPoP"),
+    (b"access-control-max-age", b"3600"),
+)
+
+
+def _other_method(route: Route, method: str) -> Answer:
+    if method == "OPTIONS" and route.cors:
+        return Answer(204, _PREFLIGHT, b"")
+    allowed = ", ".join(sorted({*route.methods, *(["OPTIONS"] if route.cors else [])})).encode()
+    return plain(405, "This method is not offered here.", (b"allow", allowed))
+
+
+def _joined(pairs: list[Header]) -> dict[bytes, bytes]:
+    headers: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        if name not in headers:
+            headers[name] = value
+        elif name in _ONCE:
+            raise Refused(Code.INVALID_REQUEST, "A header that may come once came twice.")
+        else:
+            headers[name] += (b"; " if name == b"cookie" else b", ") + value
+    return headers
+
+
+def _too_large() -> Refused:
+    return Refused(Code.INVALID_REQUEST, "The body is too large.", status=413)
+

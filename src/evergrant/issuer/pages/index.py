@@ -1,0 +1,30 @@
+"""/ and /static: what one sees at the issuer's address, and the files pages load."""
+
+from evergrant.issuer.http.answer import Answer, plain
+from evergrant.issuer.http.ask import Ask
+from evergrant.issuer.pages.assets import static_file
+from evergrant.issuer.pages.csp import static_headers
+from evergrant.issuer.pages.desk import Desk
+from evergrant.issuer.pages.view import IndexPage
+
+
+class IndexHandler:
+    """The front door, static files, and what is not there."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._static = desk, desk.path("/static/")
+
+    async def get(self, ask: Ask) -> Answer:
+        visit = await self._desk.visit(ask)
+        page = IndexPage(account_label=visit.found.account.username if visit.found else None)
+        return self._desk.show(page, visit)
+
+    async def other(self, ask: Ask) -> Answer:
+        """Every path that has no route of its own."""
+        if ask.path.startswith(self._static) and ask.method in {"GET", "HEAD"}:
+            file = static_file(ask.path[len(self._static) :])
+            if file is not None:
+                return Answer(200, ((b"content-type", file.content_type.encode()), *static_headers(file.etag)), file.body)
+        if b"text/html" in ask.headers.get(b"accept", b""):
+            return self._desk.trouble(404, "There is nothing here", "This address has no page.", "Check the address.")
+        return plain(404, "There is nothing at this address.")

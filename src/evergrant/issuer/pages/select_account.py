@@ -1,0 +1,49 @@
+"""/select-account: go on as this person, or sign in as another (OpenID Connect Core section 3.1.2.1)."""
+
+from dataclasses import replace
+
+from evergrant.domain.reason import Reason
+from evergrant.domain.steps import Step
+from evergrant.issuer.http.answer import Answer
+from evergrant.issuer.http.ask import Ask
+from evergrant.issuer.pages.csp import form_targets_of
+from evergrant.issuer.pages.desk import Desk
+from evergrant.issuer.pages.dispatch import Dispatcher
+from evergrant.issuer.pages.guard import flow_over
+from evergrant.issuer.pages.view import SelectAccountPage
+from evergrant.issuer.service.ends import end_session
+from evergrant.issuer.service.flows import Flows
+
+
+class SelectAccountHandler:
+    """Shows and takes the choice."""
+
+    def __init__(self, desk: Desk, flows: Flows, dispatcher: Dispatcher) -> None:
+        self._desk, self._flows, self._dispatcher = desk, flows, dispatcher
+
+    async def get(self, ask: Ask) -> Answer:
+        flow, visit = ask.parameters().get("flow") or "", await self._desk.visit(ask)
+        standing = await self._flows.standing(flow, visit.browser, visit.cookie)
+        if standing is None:
+            return flow_over(self._desk)
+        if standing.step is not Step.SELECT or standing.request is None or standing.account is None:
+            return await self._dispatcher.onward(ask, visit, flow)
+        page = SelectAccountPage(
+            csrf=visit.csrf,
+            flow=flow,
+            account_label=standing.account.username,
+            client_name=standing.client.name if standing.client else None,
+        )
+        return self._desk.show(page, visit, form_targets_of(standing.request.redirect_uri))
+
+    async def post(self, ask: Ask) -> Answer:
+        visit, form = await self._desk.posted(ask)
+        flow, choice, now = form.get("flow") or "", form.get("choice"), self._desk.clock.now()
+        if choice == "other" and visit.found is not None:
+            session_id = visit.found.session.id
+            await self._desk.store.write(
+                lambda tx: end_session(tx, session_id, Reason.SIGNED_OUT, now, ask.network, ask.agent)
+            )
+        if choice in {"continue", "other"}:
+            await self._flows.mark(flow, visit.browser, lambda kept, _: replace(kept, selected=True))
+        return await self._dispatcher.onward(ask, visit, flow)

@@ -1,0 +1,85 @@
+"""Ends: what closes sessions and families, each in one transaction with the event that tells it.
+
+An end is written to the families themselves, so a running refresh either committed before it (and its result dies with
+the family) or sees it. Whatever answered success here, nothing minted later survives (invariant 5).
+"""
+
+from dataclasses import replace
+
+from evergrant.domain import id as ids
+from evergrant.domain.event import Event, What
+from evergrant.domain.family import Ended
+from evergrant.domain.reason import Reason
+from evergrant.store.applying import end_session as close_session
+from evergrant.store.applying import end_sessions as close_sessions
+from evergrant.store.port import Tx, Which
+
+
+def end_family(tx: Tx, family_id: bytes, reason: Reason, now: int, network: str = "", agent: str = "") -> bool:
+    """End one family; whether it was live."""
+    family = tx.families.get(family_id)
+    if family is None or not tx.families.end(Which(family_id=family_id), Ended(now, reason)):
+        return False
+    name = ids.text(ids.Kind.FAMILY, family_id)
+    tx.events.add([
+        Event(now, What.FAMILY_ENDED, family.client_id, family.account_id, name, family.session_id, reason,
+              family.head.generation, network, agent)
+    ])  # fmt: skip
+    return True
+
+
+def end_families(tx: Tx, which: Which, reason: Reason, now: int) -> int:
+    """End every live family that matches; how many. One event tells of them all."""
+    count = tx.families.end(which, Ended(now, reason))
+    if count:
+        tx.events.add([
+            Event(now, What.FAMILIES_ENDED, which.client_id, which.account_id, "", which.session_id, reason,
+                  detail=str(count))
+        ])  # fmt: skip
+    return count
+
+
+def end_session(tx: Tx, session_id: str, reason: Reason, now: int, network: str = "", agent: str = "") -> bool:
+    """End one browser session and its online families; whether it was open. Offline families live on (X7)."""
+    session = tx.sessions.get(session_id)
+    if session is None or not close_session(tx, session_id, Ended(now, reason)):
+        return False
+    tx.events.add([
+        Event(now, What.SESSION_ENDED, "", session.account_id, "", session_id, reason, -1, network, agent)
+    ])  # fmt: skip
+    end_families(tx, Which(session_id=session_id, online=True), reason, now)
+    return True
+
+
+def end_account(tx: Tx, account_id: str, reason: Reason, now: int, but_session: str = "") -> tuple[int, int]:
+    """End every session (except *but_session*) and every family of an account, offline ones too; how many of each."""
+    sessions = close_sessions(tx, account_id, Ended(now, reason), but_session)
+    families = end_families(tx, Which(account_id=account_id), reason, now)
+    if sessions:
+        tx.events.add([Event(now, What.SESSION_ENDED, "", account_id, reason=reason, detail=str(sessions))])
+    for code in tx.codes.find(account_id=account_id):
+        tx.codes.delete(code.digest)
+    return sessions, families
+
+
+def end_grant(tx: Tx, grant_id: str, account_id: str, now: int) -> bool:
+    """Withdraw a consent: its families end, and the client must ask again. Whether it stood."""
+    grant = tx.grants.get(grant_id)
+    if grant is None or grant.account_id != account_id or grant.withdrawn_at:
+        return False
+    tx.grants.put(replace(grant, withdrawn_at=now))
+    tx.events.add([Event(now, What.CONSENT_WITHDRAWN, grant.client_id, account_id)])
+    end_families(tx, Which(grant_id=grant_id), Reason.CONSENT_WITHDRAWN, now)
+    return True
+
+
+def end_client(tx: Tx, client_id: str, now: int) -> int:
+    """End every family, grant and code of a client that is being deleted; how many families."""
+    count = end_families(tx, Which(client_id=client_id), Reason.CLIENT_DELETED, now)
+    while grants := tx.grants.find(500, client_id=client_id):
+        for grant in grants:
+            tx.grants.delete(grant.id)
+    while codes := tx.codes.find(500, client_id=client_id):
+        for code in codes:
+            tx.codes.delete(code.digest)
+    return count

@@ -1,0 +1,141 @@
+"""Turning a grant into tokens: access tokens (RFC 9068, or opaque) and ID tokens (OpenID Connect Core section 2).
+
+Nothing is stored: an access token names its family, and whoever asks about it asks the family. So ending a family ends
+every access token ever minted from it.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from msgspec import DecodeError, json
+
+from evergrant.domain import id as ids
+from evergrant.domain.client import Client
+from evergrant.domain.family import Family
+from evergrant.domain.scope import OPENID, join, split
+from evergrant.domain.token import ACCESS
+from evergrant.entropy import Entropy
+from evergrant.issuer.settings import Resource, Settings
+from evergrant.keys.ring import NONCE_LENGTH, Ring
+from evergrant.protocol.error import Code, Refused
+
+JTI_LENGTH: Final = 16
+AT_JWT: Final = "at+jwt"
+ID_JWT: Final = "JWT"
+
+
+class Target(NamedTuple):
+    """Where an access token goes: audiences, whether opaque, and the seconds it lives."""
+
+    audience: tuple[str, ...]
+    opaque: bool
+    lifetime: int
+    scope: str
+
+
+class Minted(NamedTuple):
+    """An access token and what the answer says about it."""
+
+    text: str
+    expires_in: int
+    scope: str
+
+
+def target_of(settings: Settings, client: Client, scope: str, resources: str) -> Target:
+    """What an access token for *scope* at *resources* looks like. Raises `Refused` (invalid_target) when they disagree."""
+    named = [settings.resources[uri] for uri in split(resources) if uri in settings.resources]
+    default = client.access_lifetime or settings.limits.access_lifetime
+    if not named:
+        known = settings.resources.get(settings.default_resource)
+        named = [known or Resource(settings.default_resource, (), opaque=False, lifetime=None)]
+    if len({item.opaque for item in named}) > 1:
+        raise Refused(Code.INVALID_TARGET, "These resources take different kinds of token; ask for them one by one.")
+    audience = tuple(item.identifier for item in named)
+    if OPENID in split(scope):
+        audience = (*audience, f"{settings.issuer}/userinfo")
+    lifetimes = [item.lifetime or default for item in named]
+    return Target(audience, named[0].opaque, min(lifetimes), _narrowed(scope, named, settings))
+
+
+def _narrowed(scope: str, named: list[Resource], settings: Settings) -> str:
+    """Scopes that belong to other resources are left out of the token (RFC 8707 section 2)."""
+    if not settings.resources or any(not item.scopes for item in named):
+        return scope
+    here = {name for item in named for name in item.scopes}
+    elsewhere = {name for item in settings.resources.values() for name in item.scopes} - here
+    return join([name for name in split(scope) if name not in elsewhere])
+
+
+class Minter:
+    """Mints under one ring at one instant's request; holds no state of its own."""
+
+    def __init__(self, settings: Settings, entropy: Entropy) -> None:
+        self._settings, self._entropy = settings, entropy
+
+    def access(self, ring: Ring, client: Client, target: Target, family: Family | None, now: int) -> Minted:
+        """An access token for a family, or for the client itself when there is none (RFC 9068 section 2.2)."""
+        lifetime = target.lifetime if family is None else min(target.lifetime, max(family.absolute_end - now, 1))
+        audience: Any = target.audience[0] if len(target.audience) == 1 else target.audience
+        claims: dict[str, Any] = {
+            "iss": self._settings.issuer,
+            "sub": client.id if family is None else family.account_id,
+            "aud": audience,
+            "client_id": client.id,
+            "iat": now,
+            "exp": now + lifetime,
+            "jti": urlsafe_b64encode(self._entropy.draw(JTI_LENGTH))[:22].decode("ascii"),
+            "scope": target.scope,
+        }
+        if family is not None:
+            claims["auth_time"] = family.auth_time
+            claims["acr"] = family.acr
+            claims["fam"] = ids.text(ids.Kind.FAMILY, family.id)
+            if family.session_id:
+                claims["sid"] = family.session_id
+        if target.opaque:
+            return Minted(self._opaque(ring, claims, now), lifetime, target.scope)
+        text = ring.signer(client.access_token_alg, now).sign(AT_JWT, json.encode(claims))
+        return Minted(text, lifetime, target.scope)
+
+    def _opaque(self, ring: Ring, claims: dict[str, Any], now: int) -> str:
+        version = ring.mac_version(now)
+        body = ring.seal_opaque(json.encode(claims), self._entropy.draw(NONCE_LENGTH), version)
+        return ACCESS + urlsafe_b64encode(body).rstrip(b"=").decode("ascii")
+
+    def id_token(
+        self, ring: Ring, client: Client, family: Family, now: int, access: str, extra: dict[str, Any]
+    ) -> str:
+        """An ID token; *extra* holds the nonce on first issue and claims asked for by name (Core sections 2, 12.2)."""
+        claims: dict[str, Any] = {
+            "iss": self._settings.issuer,
+            "sub": family.account_id,
+            "aud": client.id,
+            "iat": now,
+            "exp": now + self._settings.id_token_lifetime,
+            "auth_time": family.auth_time,
+            "acr": family.acr,
+            "amr": split(family.amr),
+            "at_hash": urlsafe_b64encode(sha256(access.encode("ascii")).digest()[:16]).rstrip(b"=").decode("ascii"),
+        }
+        if family.session_id:
+            claims["sid"] = family.session_id
+        claims.update(extra)
+        return ring.signer(client.id_token_alg, now).sign(ID_JWT, json.encode(claims))
+
+
+def read_access(ring: Ring, text: str) -> dict[str, Any] | None:
+    """The claims of one of our access tokens, of either kind, or None. Times and family are the caller's to check."""
+    if not text.startswith(ACCESS):
+        return ring.verify(text, AT_JWT)
+    try:
+        body = _decoded(text[len(ACCESS) :])
+        clear = ring.open_opaque(body)
+        claims = None if clear is None else json.decode(clear)
+    except (ValueError, DecodeError):
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
+def _decoded(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

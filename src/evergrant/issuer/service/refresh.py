@@ -1,0 +1,129 @@
+"""Refreshing: the main verb. Checks, one settle, two signatures.
+
+Order (RFC 9449 requirement 2.b by analogy): token's own MAC, client, scope and resource syntax, then the decision in the
+store. The successor is drawn before the transaction: entropy is not a decision. What fails after the commit is repaired
+by repeating the request.
+"""
+
+from typing import Any, Final, NamedTuple, assert_never
+
+from evergrant.clock import Clock
+from evergrant.domain.client import Client
+from evergrant.domain.family import Family
+from evergrant.domain.reason import Refusal
+from evergrant.domain.rotation import Ask as Presentation
+from evergrant.domain.rotation import Presented, Settlement, Successor, Verdict, decide
+from evergrant.domain.scope import ScopeSyntaxError, join, parse_scope
+from evergrant.domain.secret import digest
+from evergrant.domain.token import RefreshToken
+from evergrant.entropy import Entropy
+from evergrant.issuer.catalog import Catalog
+from evergrant.issuer.service.answering import still_allowed, tokens
+from evergrant.issuer.service.minting import Minter, target_of
+from evergrant.issuer.service.people import id_token_claims
+from evergrant.issuer.settings import Settings
+from evergrant.issuer.tally import Tally
+from evergrant.keys.ring import Ring
+from evergrant.keys.successor import DRAW_LENGTH, draw, unseal
+from evergrant.protocol.error import Code, Refused, refused
+from evergrant.protocol.resource import known_resources
+from evergrant.store.port import Store
+
+HEAD_DIGEST: Final = "refresh token"
+
+
+class RefreshAsk(NamedTuple):
+    """One refresh as it arrived. *scope* as sent, None when it was not."""
+
+    token: str
+    scope: str | None
+    resources: tuple[str, ...]
+    network: str
+    agent: str
+
+
+class Refresher:
+    """Refreshes tokens against one store."""
+
+    def __init__(
+        self, store: Store, catalog: Catalog, minter: Minter, settings: Settings, clock: Clock, entropy: Entropy,
+        tally: Tally,
+    ) -> None:  # fmt: skip
+        self._store, self._catalog, self._minter = store, catalog, minter
+        self._settings, self._clock, self._entropy, self._tally = settings, clock, entropy, tally
+
+    async def refresh(self, client: Client, ask: RefreshAsk) -> dict[str, Any]:
+        """The answer's members. Raises `Refused`; `StoreUnavailable` when a retry is safe."""
+        now, ring = self._clock.now(), self._catalog.ring
+        token = ring.read(ask.token)
+        if token is None:
+            self._tally.refreshed(Verdict.REFUSE, Refusal.MALFORMED)
+            raise refused(Refusal.MALFORMED)
+        resources = known_resources(ask.resources, self._settings.resources) if ask.resources else ""
+        presentation = Presentation(
+            client.id, "", _asked_scope(ask.scope), resources, ask.network, ask.agent, clock_suspect(self._clock)
+        )
+        drawn = draw(token, ring.mac_version(now), self._entropy.draw(DRAW_LENGTH))
+        successor = Successor(digest(HEAD_DIGEST, drawn.token.secret), drawn.sealed)
+        presented = Presented(token.family_id, token.generation, digest(HEAD_DIGEST, token.secret))
+        policy = self._catalog.policy(client)
+
+        def decision(family: Family | None) -> Settlement:
+            return decide(family, presented, presentation, successor, policy, now)
+
+        settlement = await self._store.settle(token.family_id, decision)
+        self._tally.refreshed(settlement.verdict, settlement.refusal)
+        if settlement.ended is not None:
+            self._tally.ended(settlement.ended.reason)
+        refresh = _handed_out(ring, token, drawn.token, ask.token, settlement)
+        return await self._members(client, settlement, presentation, refresh, now)
+
+    async def _members(
+        self, client: Client, settlement: Settlement, ask: Presentation, refresh: str, now: int
+    ) -> dict[str, Any]:
+        family = settlement.family
+        if family is None or settlement.head is None:
+            raise refused(Refusal.UNKNOWN)
+        family = family._replace(head=settlement.head)
+        scope = still_allowed(ask.scope or family.scope, client)
+        target = target_of(self._settings, client, scope, ask.resources or family.resources)
+        extra = await id_token_claims(self._store, family) if family.claims else {}
+        ring = self._catalog.ring
+        return tokens(
+            self._minter, ring, client, family, target, now, scope=scope, refresh=refresh, extra=extra
+        )
+
+
+def _handed_out(
+    ring: Ring, token: RefreshToken, successor: RefreshToken, given: str, settlement: Settlement
+) -> str:
+    """The refresh token that a verdict hands out. Raises `Refused` for the verdicts that hand out none."""
+    match settlement.verdict:
+        case Verdict.ROTATE:
+            return ring.write(successor)
+        case Verdict.REFRESH:
+            return given
+        case Verdict.REPEAT:
+            sealed = settlement.head.sealed if settlement.head else None
+            same = unseal(token, sealed) if sealed else None
+            if same is None:
+                raise refused(Refusal.FORGED)
+            return ring.write(same)
+        case Verdict.REFUSE | Verdict.REUSE:
+            raise refused(settlement.refusal or Refusal.UNKNOWN)
+        case _:
+            assert_never(settlement.verdict)
+
+
+def _asked_scope(given: str | None) -> str:
+    if not given:
+        return ""
+    try:
+        return join(parse_scope(given))
+    except ScopeSyntaxError as error:
+        raise Refused(Code.INVALID_SCOPE, "The scope holds a character that is not allowed.") from error
+
+
+def clock_suspect(clock: Clock) -> bool:
+    """Whether the clock has just jumped, so that no family may be ended for being late (attack O-09)."""
+    return bool(getattr(clock, "suspect", False))

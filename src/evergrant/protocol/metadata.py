@@ -1,0 +1,43 @@
+"""The server's description of itself (RFC 8414, OpenID Connect Discovery), built from what is switched on."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from evergrant.protocol.authorization import PROMPTS, RESPONSE_MODES
+from evergrant.protocol.claims import STANDARD
+from evergrant.protocol.pkce import METHODS
+
+AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
+
+
+def metadata(issuer: str, grants: Iterable[str], scopes: Iterable[str], algs: Iterable[str], acr: str) -> dict[str, Any]:
+    """The document both well-known addresses serve. *algs* are those that can sign now."""
+    signing = sorted(algs)
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "jwks_uri": f"{issuer}/jwks",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "end_session_endpoint": f"{issuer}/end_session",
+        "scopes_supported": sorted(scopes),
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(RESPONSE_MODES),
+        "grant_types_supported": sorted(grants),
+        "code_challenge_methods_supported": list(METHODS),
+        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "introspection_endpoint_auth_methods_supported": [name for name in AUTH_METHODS if name != "none"],
+        "authorization_response_iss_parameter_supported": True,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": signing,
+        "prompt_values_supported": list(PROMPTS),
+        "acr_values_supported": [acr],
+        "claim_types_supported": ["normal"],
+        "claims_supported": sorted({"sub", "auth_time", "acr", "amr", *STANDARD}),
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }

@@ -1,0 +1,183 @@
+"""Running the assembled application under uvicorn: sockets, workers, and a door that slow or huge requests cannot hold.
+
+Neighbours: what is served is `evergrant.assembly`; the commands that call this are `evergrant.cli`.
+"""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+
+from evergrant.assembly import ROUTE_NAMES, application, data_folder, opened
+from evergrant.config import Config, load
+from evergrant.issuer.http.app import Application
+from evergrant.observe.log import set_up
+from evergrant.observe.metrics import Metrics
+
+HEADER_SECONDS: Final = 15
+MOST_HEADER_BYTES: Final = 32_768
+WORKER_VARIABLE: Final = "EVERGRANT_WORKER_SETTINGS"
+BACKLOG: Final = 2_048
+
+
+class TooMuch(Exception):  # noqa: N818 - names what arrived
+    """A request line or headers beyond all limits: the parser stops here."""
+
+
+class Door(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with limits on headers, in bytes and in time (attack A-03)."""
+
+    _began: float = 0.0
+    _size: int = 0
+
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
+        super().connection_made(transport)
+        self._began = self.loop.time()
+        self.loop.call_later(HEADER_SECONDS, self._look)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._size, self._began = 0, self.loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        self._grow(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._grow(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_message_complete(self) -> None:
+        self._began = 0.0
+        super().on_message_complete()
+
+    def _grow(self, count: int) -> None:
+        self._size += count
+        if self._size > MOST_HEADER_BYTES:
+            raise TooMuch
+
+    def _look(self) -> None:
+        """Close a connection whose request has been on its way for too long; look again later otherwise."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if self._began and self.loop.time() - self._began >= HEADER_SECONDS:
+            self.transport.close()
+        else:
+            self.loop.call_later(HEADER_SECONDS, self._look)
+
+
+def bound(config: Config) -> tuple[socket.socket, Config]:
+    """A listening socket, and the configuration with the address it really got (port 0 picks one). Raises `OSError`."""
+    host, port = config.server.address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    sock.set_inheritable(True)
+    taken = sock.getsockname()[1]
+    text = f"[{host}]:{taken}" if ":" in host else f"{host}:{taken}"
+    return sock, config.replace(server__listen=text)
+
+
+class Sources(NamedTuple):
+    """Where a configuration came from, so that a worker process can load the same one."""
+
+    path: Path | None
+    overrides: dict[str, Any]
+
+
+def serve(config: Config, sock: socket.socket, sources: Sources, ready: Callable[[], None]) -> None:
+    """Serve until told to stop; *ready* is called once requests are answered.
+
+    Raises `StoreUnusable`, `KeyUnusable` before anything is answered.
+    """
+    set_up(config.log)
+    if config.server.workers > 1:
+        _many(config, sock, sources, ready)
+    else:
+        factory = _uvicorn(config, _nothing).get_loop_factory()
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(_one(config, sock, ready))
+
+
+def _uvicorn(config: Config, app: Any, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's own types
+    return uvicorn.Config(
+        app, http=Door, ws="none", lifespan="on", loop="auto", log_config=None, access_log=False, server_header=False,
+        date_header=False, proxy_headers=False, timeout_keep_alive=65, backlog=BACKLOG,
+        timeout_graceful_shutdown=config.server.shutdown_grace, **more,
+    )  # fmt: skip
+
+
+async def _nothing(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+    """Stands in where uvicorn wants an application only to choose its event loop."""
+
+
+async def _one(config: Config, sock: socket.socket, ready: Callable[[], None]) -> None:
+    server = uvicorn.Server(_uvicorn(config, await application(config)))
+    announcer = asyncio.create_task(_announce(server, ready))
+    await server.serve(sockets=[sock])
+    announcer.cancel()
+
+
+async def _announce(server: uvicorn.Server, ready: Callable[[], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.005)
+    ready()
+
+
+def _many(config: Config, sock: socket.socket, sources: Sources, ready: Callable[[], None]) -> None:
+    """Workers share the socket and the data directory; the parent only watches them."""
+
+    async def check() -> None:
+        async with opened(config):
+            pass
+
+    asyncio.run(check())
+    counts = data_folder(config) / "metrics"
+    counts.mkdir(mode=0o700, exist_ok=True)
+    kept = {
+        "path": str(sources.path) if sources.path else None,
+        "overrides": {**{name: _text(value) for name, value in sources.overrides.items()},
+                      "server.listen": config.server.listen},
+        "metrics": str(counts),
+    }  # fmt: skip
+    os.environ[WORKER_VARIABLE] = json.dumps(kept)
+    sock.listen(BACKLOG)
+    ready()
+    Multiprocess(_uvicorn(config, "evergrant.serving:worker", factory=True, workers=config.server.workers), [sock]).run()
+
+
+def _text(value: Any) -> Any:  # noqa: ANN401 - what a command line option may hold
+    return str(value) if isinstance(value, Path) else value
+
+
+def worker() -> Any:  # noqa: ANN401 - an ASGI application
+    """What each worker process runs; uvicorn calls it by name."""
+    kept = json.loads(os.environ[WORKER_VARIABLE])
+    config = load(Path(kept["path"]) if kept["path"] else None, overrides=kept["overrides"])
+    set_up(config.log)
+    return _Late(config, Path(kept["metrics"]))
+
+
+class _Late:
+    """An application that opens its house when its event loop is running."""
+
+    def __init__(self, config: Config, counts: Path) -> None:
+        self._config, self._counts = config, counts
+        self._app: Application | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        if self._app is None:
+            self._app = await application(self._config, Metrics(self._counts, ROUTE_NAMES))
+        await self._app(scope, receive, send)
