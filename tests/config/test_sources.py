@@ -163,6 +163,7 @@ def test_variables_that_others_set_are_left_alone():
         "PATH": "/bin",
         "EVERGRANT_CONFIG": "",
         "EVERGRANT_TEST_CLOCK": "/tmp/offset",
+        "EVERGRANT_WORKER_SETTINGS": "{}",
         "EVERGRANT_SERVICE_HOST": "10.0.0.1",
         "EVERGRANT_SERVICE_PORT_HTTP": "8000",
         "EVERGRANT_PORT": "tcp://10.0.0.1:8000",

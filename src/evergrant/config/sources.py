@@ -28,7 +28,7 @@ CONFIG_VARIABLE: Final = "EVERGRANT_CONFIG"
 # Variables with our prefix that are no keys: read elsewhere, or set by others. Kubernetes describes each service in the
 # variables of every container, and a service is likely to be called evergrant.
 _NO_KEYS: Final = re.compile(
-    r"EVERGRANT_(CONFIG|TEST_[A-Z0-9_]+|SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_[A-Z0-9_]+)?)"
+    r"EVERGRANT_(CONFIG|WORKER_SETTINGS|TEST_[A-Z0-9_]+|SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_[A-Z0-9_]+)?)"
 )
 
 KEYS: Final[Mapping[str, Key]] = {row.path: row for row in TABLE}
