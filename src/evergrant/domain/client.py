@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from evergrant.domain.policy import PRESETS, Limits, Policy, Preset, Rule, resolve
 
 AUTHORIZATION_CODE: Final = "authorization_code"
-REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - a grant type
+REFRESH_TOKEN: Final = "refresh_token"
 CLIENT_CREDENTIALS: Final = "client_credentials"
 
 

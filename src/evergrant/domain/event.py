@@ -36,12 +36,12 @@ class What(StrEnum):
     ACCOUNT_DISABLED = "account.disabled"
     ACCOUNT_ENABLED = "account.enabled"
     ACCOUNT_DELETED = "account.deleted"
-    PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - a kind of event
+    PASSWORD_CHANGED = "account.password_changed"
     CLIENT_ADDED = "client.added"
     CLIENT_UPDATED = "client.updated"
     CLIENT_DELETED = "client.deleted"
     CLIENT_REFUSED = "client.refused"
-    CLIENT_SECRET_ROTATED = "client.secret_rotated"  # noqa: S105 - a kind of event
+    CLIENT_SECRET_ROTATED = "client.secret_rotated"
     KEY_ADDED = "key.added"
     KEY_RETIRED = "key.retired"
     NOTICE_ACKNOWLEDGED = "notice.acknowledged"

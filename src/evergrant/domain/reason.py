@@ -18,7 +18,7 @@ class Reason(StrEnum):
     SIGNED_OUT = "signed_out"
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
     ENDED_BY_USER = "ended_by_user"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, not a password
+    PASSWORD_CHANGED = "password_changed"
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_DELETED = "account_deleted"
     CLIENT_DELETED = "client_deleted"

@@ -72,7 +72,7 @@ class Settlement(NamedTuple):
     notice: Notice | None = None
 
 
-def decide(  # noqa: PLR0911 - one return per row of the table
+def decide(
     family: Family | None, presented: Presented, ask: Ask, successor: Successor, policy: Policy, now: int
 ) -> Settlement:
     """Say what presenting *presented* does to *family*. Pure; may be called again on conflict (RFC 9700 4.14.2)."""
@@ -95,9 +95,6 @@ def decide(  # noqa: PLR0911 - one return per row of the table
         return _expire(family, ask, now, presented)
     repeatable = behind == 1 and head.sealed is not None and now <= head.overlap_end
     if behind and not repeatable:
-        # Attack O-09: a clock that jumped ahead makes every retry look like reuse; only the overlap depends on it.
-        if ask.clock_suspect and behind == 1 and head.sealed is not None:
-            return _refuse(family, ask, Refusal.CLOCK_SUSPECT, now, presented)
         return _reuse(family, presented, ask, policy, now)
     if not within(ask.scope, family.scope):
         return _refuse(family, ask, Refusal.SCOPE, now, presented)
@@ -155,24 +152,28 @@ def _repeat(family: Family, ask: Ask, policy: Policy, now: int) -> Settlement:
 
 
 def _reuse(family: Family, presented: Presented, ask: Ask, policy: Policy, now: int) -> Settlement:
+    head = family.head
+    # Attack O-09: a clock that jumped ahead makes every retry look like reuse, while an older ancestor needs no clock.
+    if ask.clock_suspect and head.sealed is not None and head.generation - presented.generation == 1:
+        return _refuse(family, ask, Refusal.CLOCK_SUSPECT, now, presented)
     event = _event(What.FAMILY_REUSED, family, ask, now, presented.generation)
     if policy.observe_only:
         event = event._replace(reason="observed_only")
         return Settlement(Verdict.REFUSE, family, events=(event,), refusal=Refusal.REUSED)
-    closing = _event(What.FAMILY_ENDED, family, ask, now, family.head.generation)._replace(reason=Reason.REUSE)
+    closing = _event(What.FAMILY_ENDED, family, ask, now, head.generation)._replace(reason=Reason.REUSE)
     notice = Notice(
         closing.family_id,
         family.account_id,
         family.client_id,
         family.label,
         now,
-        Party(family.head.used_at, family.head.network, family.head.agent),
+        Party(head.used_at, head.network, head.agent),
         Party(now, ask.network, ask.agent),
     )
     return Settlement(
         Verdict.REUSE,
         family,
-        family.head,
+        head,
         Ended(now, Reason.REUSE),
         policy.radius,
         (event, closing),
@@ -186,17 +187,13 @@ def _expire(family: Family, ask: Ask, now: int, presented: Presented) -> Settlem
         return _refuse(family, ask, Refusal.CLOCK_SUSPECT, now, presented)
     reason = Reason.ABSOLUTE if now >= family.absolute_end else Reason.IDLE
     event = _event(What.FAMILY_ENDED, family, ask, now, presented.generation)._replace(reason=reason)
-    return Settlement(
-        Verdict.REFUSE, family, family.head, Ended(now, reason), events=(event,), refusal=Refusal.EXPIRED
-    )
+    return Settlement(Verdict.REFUSE, family, family.head, Ended(now, reason), events=(event,), refusal=Refusal.EXPIRED)
 
 
 ALARMS: Final = {Refusal.FORGED: What.FAMILY_FORGED, Refusal.AHEAD: What.FAMILY_AHEAD}
 
 
-def _refuse(
-    family: Family, ask: Ask, refusal: Refusal, now: int, presented: Presented, reason: str = ""
-) -> Settlement:
+def _refuse(family: Family, ask: Ask, refusal: Refusal, now: int, presented: Presented, reason: str = "") -> Settlement:
     what = ALARMS.get(refusal, What.FAMILY_REFUSED)
     event = _event(what, family, ask, now, presented.generation)
     event = event._replace(reason=reason or refusal, client_id=ask.client_id)
