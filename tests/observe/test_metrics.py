@@ -1,6 +1,5 @@
 """Counting: in one process, in several, and when one of them dies."""
 
-import os
 import runpy
 import signal
 import subprocess
@@ -238,16 +237,25 @@ def test_o_08_a_directory_that_cannot_be_written_costs_the_sharing_and_nothing_e
     assert "not shared with the others" in caplog.text
 
 
-def test_o_08_a_full_disk_is_noticed_before_the_first_count(tmp_path, caplog, monkeypatch):
-    def full(*_: object) -> None:
-        raise OSError(28, os.strerror(28))
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from evergrant.observe.metrics import Metrics
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+metrics = Metrics(Path(sys.argv[1]))
+metrics.refreshes.add("rotate")
+print('evergrant_refreshes_total{outcome="rotate"} 1' in metrics.render().decode())
+"""
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    metrics = Metrics(tmp_path)
-    metrics.refreshes.add(Verdict.ROTATE)
 
-    assert told(metrics)["evergrant_refreshes_total{rotate}"] == 1
-    assert "not shared with the others" in caplog.text
+@pytest.mark.parametrize("room", [0, 100])
+def test_o_08_a_full_disk_is_noticed_before_the_first_count(tmp_path, room):
+    program = [sys.executable, "-c", FULL_DISK, str(tmp_path), str(room)]
+    answer = subprocess.run(program, capture_output=True, text=True, check=True)
+
+    assert answer.stdout == "True\n"
+    assert "this worker's metrics are not shared with the others" in answer.stderr
+    assert told(Metrics(tmp_path))["evergrant_refreshes_total{rotate}"] == 0
 
 
 def test_o_09_steps_of_the_clock_are_on_the_page():

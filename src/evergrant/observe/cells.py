@@ -12,6 +12,7 @@ counts in memory.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import mmap
@@ -110,11 +111,7 @@ class Cells:
         size = _LAYOUT_BYTES + 8 * self._count
         try:
             if os.pread(file, _LAYOUT_BYTES, 0) != self._layout or os.fstat(file).st_size != size:
-                os.ftruncate(file, 0)
-                # The disk's space is taken now: writing to a mapped page that a full disk cannot hold would kill the
-                # process with SIGBUS.
-                os.posix_fallocate(file, 0, size)
-                os.pwrite(file, self._layout, 0)
+                _begin(file, self._layout + bytes(8 * self._count))
             self.numbers = memoryview(mmap.mmap(file, size))[_LAYOUT_BYTES:].cast("d")
         except OSError:
             os.close(file)
@@ -157,6 +154,13 @@ def _lock(path: Path) -> int | None:
         return file
     os.close(file)
     return None
+
+
+def _begin(file: int, content: bytes) -> None:
+    """Write a whole slot: counting in a mapped page that a full disk cannot hold would kill the process with SIGBUS."""
+    os.ftruncate(file, 0)
+    if os.pwrite(file, content, 0) != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _free(file: int, mode: int = fcntl.LOCK_SH) -> bool:
