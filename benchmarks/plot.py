@@ -38,6 +38,7 @@ def draw(results: Results, file: Path) -> None:
         floor = statistics.median(each.cpu_us for each in results.floors)
         right.axvline(floor, color=_PALE, linestyle="--", linewidth=1)
         right.axvline(2.5 * floor, color=_PALE, linestyle=":", linewidth=1)
+        right.set_xlim(left=floor / 2)
         right.set_xlabel(f"dashed: floor {floor:.0f} µs, dotted: 2.5 times", color=_PEER)
     figure.suptitle("One refresh with rotation: server and load on a core each", fontweight="bold")
     figure.text(0.5, 0.005, f"{results.machine['date']} · {results.machine['cpu']} · {results.method}", ha="center",

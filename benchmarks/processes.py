@@ -49,7 +49,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _plain_environment() -> dict[str, str]:
+def plain_environment() -> dict[str, str]:
     # A setting somebody exported for their own issuer would silently change what is measured.
     return {name: value for name, value in os.environ.items() if not name.startswith("EVERGRANT_")}
 
@@ -63,7 +63,7 @@ def running(
         process = subprocess.Popen(
             command,
             cwd=cwd,
-            env={**_plain_environment(), **env},
+            env={**plain_environment(), **env},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
