@@ -7,7 +7,7 @@ New optional fields therefore need no migration. Families and events, which are 
 from collections.abc import Iterable
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from msgspec import convert, json, to_builtins
+from msgspec import json, to_builtins
 
 from evergrant.domain.account import Account
 from evergrant.domain.client import Client
@@ -54,7 +54,7 @@ class Shape(NamedTuple, Generic[R]):
 
     def read(self, document: bytes) -> R:
         """The record behind a document. Raises `msgspec.ValidationError` when it is not one."""
-        return convert(json.decode(document), self.type, strict=False)
+        return json.decode(document, type=self.type)
 
     def row(self, record: R) -> tuple[Any, ...]:
         """Key, columns, end (0 when there is none) and document, in table order."""

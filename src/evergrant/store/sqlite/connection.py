@@ -30,6 +30,9 @@ def connect(path: Path, *, read_only: bool = False) -> Connection:
     try:
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(BUSY_MILLISECONDS)
+        # SQLite opens a file it may not write for reading; a server would start and then refuse every refresh.
+        if connection.readonly("main") and not read_only:
+            raise StoreUnusable(sentence(path, apsw.ReadOnlyError()))
         mode = connection.pragma("journal_mode", "wal")
         if mode != "wal":
             msg = f"{path}: the file system does not allow write-ahead logging (journal_mode is {mode})"

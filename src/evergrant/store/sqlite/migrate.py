@@ -3,6 +3,7 @@
 A database from the future is refused: an old release must not write what it does not understand.
 """
 
+from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -43,7 +44,9 @@ def migrate(path: Path) -> list[str]:
     except apsw.Error as error:
         raise StoreUnusable(sentence(path, error)) from error
     finally:
-        connection.close()
+        # Closing copies the log into the file; where the disk refuses that, the next to open does it.
+        with suppress(apsw.Error):
+            connection.close()
 
 
 def _apply(path: Path, connection: Connection, known: list[Step]) -> list[str]:
