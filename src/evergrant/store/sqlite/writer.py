@@ -1,7 +1,11 @@
-"""One thread that writes, and commits together whatever queued while the last commit was being made durable.
+"""One connection that writes, and commits together whatever queued while the last commit was being made durable.
 
 Durability so costs one fsync per batch, not one per refresh. Losers of a race settle in the same batch as the winner
 and see its row, so they are repeats. What must not live here: SQL about any table.
+
+A batch of settles alone is decided where it was asked, on the event loop, and only its commit goes to the writer's
+thread: a settle is ten microseconds, less than handing the interpreter from one thread to the other and back for each
+of its statements. Everything else, and every batch that would have to wait for another process, is the thread's whole.
 """
 
 import threading
@@ -9,7 +13,7 @@ from asyncio import AbstractEventLoop, Future, get_running_loop
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Final, NamedTuple
 
 import apsw
@@ -18,7 +22,7 @@ from evergrant.domain.family import Family
 from evergrant.domain.rotation import Settlement
 from evergrant.store.applying import apply
 from evergrant.store.port import StoreUnavailable, StoreUnusable
-from evergrant.store.sqlite.connection import Connection, connect, sentence
+from evergrant.store.sqlite.connection import BUSY_MILLISECONDS, Connection, connect, sentence
 from evergrant.store.sqlite.tables import SqliteTx
 
 LARGEST_BATCH: Final = 256
@@ -42,13 +46,19 @@ class _Answer(NamedTuple):
 
 
 class Writer:
-    """The writer thread of one process. *committed* is told the size of every batch."""
+    """The writing side of one process. *committed* is told the size of every batch.
+
+    The gate guards what is waiting and who holds the connection: the loop in `_turn`, or the thread while `_busy`.
+    """
 
     def __init__(self, path: Path, committed: Callable[[int], None] = lambda _: None) -> None:
         self._path = path
         self._committed = committed
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Job] | list[_Answer] | None] = SimpleQueue()
         self._gate = threading.Lock()
+        self._waiting: list[_Job] = []
+        self._turn_on: AbstractEventLoop | None = None
+        self._busy = False
         self._closed = False
         self._connect()
         self.revision = self._tx.revision()
@@ -63,7 +73,11 @@ class Writer:
             if self._closed:
                 msg = f"{self._path}: the store is closed"
                 raise StoreUnavailable(msg)
-            self._queue.put(_Job(family_id, work, loop, future))
+            self._waiting.append(_Job(family_id, work, loop, future))
+            if not self._busy and (self._turn_on is None or self._turn_on.is_closed()):
+                # Not at once: whatever else this round of the loop asks belongs in the same batch.
+                self._turn_on = loop
+                loop.call_soon(self._turn)
         return future
 
     def close(self) -> None:
@@ -72,6 +86,8 @@ class Writer:
             if self._closed:
                 return
             self._closed = True
+            if self._waiting:
+                self._queue.put(self._waiting)
             self._queue.put(None)
         self._thread.join()
         # What was answered is durable already; a checkpoint that fails here is made up by whoever opens next.
@@ -80,33 +96,56 @@ class Writer:
 
     def _connect(self) -> None:
         self._connection: Connection = connect(self._path)
+        self._connection.set_busy_timeout(0)
         self._tx = SqliteTx(self._connection)
 
+    def _turn(self) -> None:
+        """On the loop: begin the next batch if the connection is free."""
+        with self._gate:
+            self._turn_on = None
+            if self._busy or self._closed or not self._waiting:
+                return
+            batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+            self._busy = True
+            self._queue.put(self._decided(batch) or batch)
+
+    def _decided(self, batch: list[_Job]) -> list[_Answer] | None:
+        """The answers of a batch of settles, written but not committed; None when it is the thread's after all."""
+        if any(job.family_id is None for job in batch):
+            return None
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            return [self._settle(job, job.family_id) for job in batch if job.family_id is not None]
+        except Exception:  # noqa: BLE001 - the thread does the whole batch again and tells whose fault it was
+            self._roll_back()
+            return None
+
     def _run(self) -> None:
-        going = True
-        while going:
-            batch: list[_Job] = []
-            job = self._queue.get()
-            while job is not None:
-                batch.append(job)
-                if len(batch) >= LARGEST_BATCH:
-                    break
-                try:
-                    job = self._queue.get_nowait()
-                except Empty:
-                    break
-            going = job is not None
-            if batch:
-                _tell(self._commit(batch))
-                with suppress(Exception):  # a meter that fails must not stop the writing
-                    self._committed(len(batch))
+        while (item := self._queue.get()) is not None:
+            answers = self._finished(item) if isinstance(item[0], _Answer) else self._commit(item)  # type: ignore[arg-type]
+            with suppress(Exception):  # a meter that fails must not stop the writing
+                self._committed(len(answers))
+            with self._gate:
+                self._busy = False
+                following = self._waiting[0].loop if self._waiting and not self._closed else None
+            self._tell(answers, following)
+
+    def _finished(self, answers: list[_Answer]) -> list[_Answer]:
+        """The same answers once they are durable, or the trouble that keeps them from being."""
+        try:
+            revision = self._tx.revision()
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            self._roll_back()
+            trouble = StoreUnavailable(sentence(self._path, error))
+            return [_Answer(answer.job, None, trouble) for answer in answers]
+        self.revision = revision
+        return answers
 
     def _commit(self, batch: list[_Job]) -> list[_Answer]:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._wait_and_begin()
             answers = [self._do(job) for job in batch]
-            revision = self._tx.revision()
-            self._connection.execute("COMMIT")
         except apsw.Error as error:
             self._roll_back()
             trouble = StoreUnavailable(sentence(self._path, error))
@@ -117,8 +156,15 @@ class Writer:
                 return [_Answer(batch[0], None, error)]
             # Whose it was is found by doing each alone; work may be run again (see `evergrant.store.port`).
             return [answer for job in batch for answer in self._commit([job])]
-        self.revision = revision
-        return answers
+        return self._finished(answers)
+
+    def _wait_and_begin(self) -> None:
+        """Begin, waiting for another process's commit; only the thread waits, never the loop."""
+        self._connection.set_busy_timeout(BUSY_MILLISECONDS)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            self._connection.set_busy_timeout(0)
 
     def _do(self, job: _Job) -> _Answer:
         if job.family_id is not None:
@@ -158,15 +204,18 @@ class Writer:
                 self._connection.close()
                 self._connect()
 
+    def _tell(self, answers: list[_Answer], following: AbstractEventLoop | None) -> None:
+        """Wake each event loop once per batch, not once per answer; the next batch begins before answers are told."""
+        loops: dict[AbstractEventLoop, list[_Answer]] = {} if following is None else {following: []}
+        for answer in answers:
+            loops.setdefault(answer.job.loop, []).append(answer)
+        for loop, mine in loops.items():
+            with suppress(RuntimeError):  # the loop has closed: nobody is waiting any more
+                loop.call_soon_threadsafe(self._go_on, mine)
 
-def _tell(answers: list[_Answer]) -> None:
-    """Wake each event loop once per batch, not once per answer."""
-    loops: dict[AbstractEventLoop, list[_Answer]] = {}
-    for answer in answers:
-        loops.setdefault(answer.job.loop, []).append(answer)
-    for loop, mine in loops.items():
-        with suppress(RuntimeError):  # the loop has closed: nobody is waiting any more
-            loop.call_soon_threadsafe(_resolve, mine)
+    def _go_on(self, answers: list[_Answer]) -> None:
+        self._turn()
+        _resolve(answers)
 
 
 def _resolve(answers: list[_Answer]) -> None:
