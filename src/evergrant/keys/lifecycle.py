@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from evergrant.domain.base64url import encode as b64
 from evergrant.domain.event import Event, What
 from evergrant.domain.key import SealedKey, Use
 from evergrant.entropy import Entropy
 from evergrant.keys.port import Kek, KeyUnusable
 from evergrant.keys.ring import NONCE_LENGTH, label
-from evergrant.keys.signing import Signer, b64, make, to_der
+from evergrant.keys.signing import Signer, make, to_der
 from evergrant.store.port import Tx
 
 MAC_LENGTH: Final = 32

@@ -4,6 +4,7 @@ import os
 import stat
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -70,19 +71,30 @@ def from_file(path: Path, entropy: Entropy, *, make: bool) -> LocalKek:
 
 def _make(path: Path, entropy: Entropy) -> None:
     text = b64encode(entropy.draw(LENGTH)).decode("ascii") + "\n"
-    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    # A name of its own each time: in a container every start has the same process id.
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.{entropy.draw(8).hex()}")
     try:
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, not a rename: of two processes that start together, one key wins and neither is overwritten.
-        os.link(scratch, path)
-    except FileExistsError:
-        return
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            # A link, not a rename: of two processes that start together, one key wins and neither is overwritten.
+            with suppress(FileExistsError):
+                os.link(scratch, path)
+        finally:
+            scratch.unlink(missing_ok=True)
+        _sync_folder(path.parent)
     except OSError as error:
         msg = f"{path}: the key-encryption key cannot be written: {error.strerror}"
         raise KeyUnusable(msg) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the file's name as durable as its content: what it seals is lost with it when the power goes."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        scratch.unlink(missing_ok=True)
+        os.close(descriptor)

@@ -18,5 +18,5 @@ class Kek(Protocol):
         ...
 
 
-class KeyUnusable(Exception):  # noqa: N818 - names the state, for whoever starts the server
+class KeyUnusable(Exception):
     """A key cannot be read or does not fit: one clear sentence."""

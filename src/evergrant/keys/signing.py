@@ -4,15 +4,15 @@ The header of a token kind is constant per key, so it is encoded once. Verificat
 """
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from evergrant.domain.base64url import encode as b64
 from evergrant.keys.port import KeyUnusable
 
 ALGORITHMS: Final = ("ES256", "RS256", "PS256", "Ed25519")
@@ -20,11 +20,6 @@ RSA_BITS: Final = 2_048
 _P256_BYTES: Final = 32
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
-
-
-def b64(raw: bytes) -> bytes:
-    """base64url without padding (RFC 7515 section 2)."""
-    return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def make(alg: str) -> PrivateKey:
@@ -48,7 +43,11 @@ def to_der(key: PrivateKey) -> bytes:
 
 def from_der(raw: bytes) -> PrivateKey:
     """The private key behind PKCS #8. Raises `KeyUnusable`."""
-    key = serialization.load_der_private_key(raw, None)
+    try:
+        key = serialization.load_der_private_key(raw, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        msg = "a signing key that cannot be read"
+        raise KeyUnusable(msg) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
         msg = "a signing key of an unknown kind"
         raise KeyUnusable(msg)
@@ -83,8 +82,7 @@ def _signature_of(key: PrivateKey, alg: str) -> Callable[[bytes], bytes]:
         sign = key.sign
 
         def es256(message: bytes) -> bytes:
-            r, s = decode_dss_signature(sign(message, ecdsa))
-            return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
+            return concatenated(sign(message, ecdsa))
 
         return es256
     if isinstance(key, rsa.RSAPrivateKey):
@@ -93,6 +91,16 @@ def _signature_of(key: PrivateKey, alg: str) -> Callable[[bytes], bytes]:
             scheme = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
         return lambda message: key.sign(message, scheme, hashes.SHA256())
     return key.sign
+
+
+def concatenated(der: bytes) -> bytes:
+    """r and s of a P-256 signature, 32 bytes each (RFC 7518 section 3.4), cut out of their DER sequence.
+
+    The lengths are one byte each, because a P-256 signature is never longer than 72 bytes.
+    """
+    split = 4 + der[3]
+    r, s = der[4:split], der[split + 2 :]
+    return r[-_P256_BYTES:].rjust(_P256_BYTES, b"\0") + s[-_P256_BYTES:].rjust(_P256_BYTES, b"\0")
 
 
 class Signer:
@@ -113,5 +121,5 @@ class Signer:
         if header is None:
             fields = {"typ": typ, "alg": self.alg, "kid": self.kid}
             header = self._headers[typ] = b64(json.dumps(fields, separators=(",", ":")).encode()) + b"."
-        message = header + urlsafe_b64encode(claims).rstrip(b"=")
-        return (message + b"." + urlsafe_b64encode(self._sign(message)).rstrip(b"=")).decode("ascii")
+        message = header + b64(claims)
+        return (message + b"." + b64(self._sign(message))).decode("ascii")

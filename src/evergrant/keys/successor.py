@@ -42,6 +42,6 @@ def unseal(presented: RefreshToken, sealed: bytes) -> RefreshToken | None:
     key, place = _key(presented)
     try:
         clear = AESGCM(key).decrypt(sealed[:NONCE_LENGTH], sealed[NONCE_LENGTH:], place)
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         return None
     return RefreshToken(clear[0], presented.family_id, presented.generation + 1, clear[1:])

@@ -23,7 +23,7 @@ class ContractFixtures:
     @pytest.fixture
     def opener(self) -> Callable[[], Store]:
         """A callable that opens the store under test, empty at first. The same store again, when it lasts."""
-        raise NotImplementedError
+        pytest.fail("override the fixture `opener`: a callable that opens the store under test")
 
     @pytest.fixture
     async def store(self, opener: Callable[[], Store]) -> AsyncIterator[Store]:
