@@ -4,9 +4,11 @@ A secret is never an identifier here; secrets are in `domain.secret` and `domain
 Every identifier says what it names by its prefix, so that none can be passed for another.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
 from enum import StrEnum
+
+from evergrant.domain.base64url import encode
 
 RAW_LENGTH = 16
 TEXT_LENGTH = 22
@@ -24,7 +26,7 @@ class Kind(StrEnum):
 
 def text(kind: Kind, raw: bytes) -> str:
     """The public form of 16 random bytes: `fam_` and 22 characters of base64url."""
-    return kind.value + urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return kind.value + encode(raw).decode("ascii")
 
 
 def parse(kind: Kind, given: str) -> bytes | None:

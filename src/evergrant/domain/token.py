@@ -7,12 +7,14 @@ What must not live here: keys (they are passed in) and randomness (the secret is
 """
 
 import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 from typing import Final, NamedTuple
+
+from evergrant.domain.base64url import encode
 
 REFRESH: Final = "egr_"
 ACCESS: Final = "ega_"
@@ -42,7 +44,7 @@ def write_refresh(token: RefreshToken, key: bytes) -> str:
     """The text a client gets. Deterministic: the same token and key give the same text."""
     body = _BODY.pack(*token)
     mac = hmac_digest(key, b"egr_" + body, "sha256")[:MAC_LENGTH]
-    return REFRESH + urlsafe_b64encode(body + mac).decode("ascii")
+    return REFRESH + encode(body + mac).decode("ascii")
 
 
 def read_refresh(text: str, keys: Mapping[int, bytes]) -> RefreshToken | None:
@@ -64,7 +66,7 @@ def read_refresh(text: str, keys: Mapping[int, bytes]) -> RefreshToken | None:
 
 def write_opaque(prefix: str, secret: bytes) -> str:
     """A token that is only a name for a row: prefix and 32 random bytes."""
-    return prefix + urlsafe_b64encode(secret).rstrip(b"=").decode("ascii")
+    return prefix + encode(secret).decode("ascii")
 
 
 def kind_of(text: str) -> str:

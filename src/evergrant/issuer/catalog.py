@@ -29,11 +29,17 @@ class Catalog:
         self._policies: dict[str, Policy] = {}
         self.ring = Ring((), kek)
 
+    @property
+    def stale(self) -> bool:
+        """Whether a change was seen, or it is time to look for one."""
+        late = self._clock.monotonic() - self._checked >= STALE_SECONDS
+        return late or self._store.seen_revision > self._revision
+
     async def fresh(self) -> None:
-        """Reload when a change was seen, or when it is time to look. Raises `StoreUnavailable`."""
-        moment = self._clock.monotonic()
-        if self._store.seen_revision <= self._revision and moment - self._checked < STALE_SECONDS:
+        """Reload when this is stale. Raises `StoreUnavailable`."""
+        if not self.stale:
             return
+        moment = self._clock.monotonic()
         revision, loaded = await self._store.read(_load(self._revision))
         self._checked = moment
         if loaded is not None:

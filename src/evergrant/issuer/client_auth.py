@@ -51,7 +51,8 @@ def credentials_of(ask: Ask, form: Form) -> Credentials:
 async def authenticated(catalog: Catalog, ask: Ask, form: Form, now: int) -> Client:
     """The client a request comes from. Raises `Refused` (invalid_client)."""
     given = credentials_of(ask, form)
-    await catalog.fresh()
+    if catalog.stale:
+        await catalog.fresh()
     client = catalog.client(given.client_id)
     if client is not None and not client.confidential:
         # A secret sent by a public client proves nothing and is not looked at (RFC 10017 section 6.3.3.1).

@@ -52,6 +52,9 @@ def parse_form(raw: bytes, limits: FormLimits) -> Form:
     if len(parts) > limits.fields:
         msg = f"more than {limits.fields} parameters"
         raise BadForm(msg)
+    # A refresh request needs no decoding at all: its characters all stand for themselves.
+    clean = b"%" not in raw and b"+" not in raw and raw.isascii()
+    read = _plain if clean else _decoded
     values: dict[str, str] = {}
     resources: list[str] = []
     for part in parts:
@@ -59,20 +62,28 @@ def parse_form(raw: bytes, limits: FormLimits) -> Form:
             msg = f"a parameter is longer than {limits.field} bytes"
             raise BadForm(msg)
         name, _, value = part.partition(b"=")
-        key = _decoded(name)
+        key = read(name)
         if not value:
             if key in values:
                 msg = "a parameter is repeated"
                 raise BadForm(msg)
             continue
         if key == "resource":
-            resources.append(_decoded(value))
+            resources.append(read(value))
         elif key in values:
             msg = "a parameter is repeated"
             raise BadForm(msg)
         else:
-            values[key] = _decoded(value)
+            values[key] = read(value)
     return Form(values, tuple(resources))
+
+
+def _plain(raw: bytes) -> str:
+    text = raw.decode("ascii")
+    if not text.isprintable():
+        msg = "a parameter holds a control character"
+        raise BadForm(msg)
+    return text
 
 
 def _decoded(raw: bytes) -> str:

@@ -211,6 +211,11 @@ class MemoryStore:
             apply(tx, settlement)
             return settlement
 
+    async def settle_then(
+        self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Callable[[Settlement], T]
+    ) -> T:
+        return finish(await self.settle(family_id, decide))
+
     async def write(self, work: Callable[[Any], T]) -> T:
         with self._transaction() as (tx, _):
             return work(tx)

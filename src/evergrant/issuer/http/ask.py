@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from evergrant.protocol.error import Code, Refused
-from evergrant.protocol.form import BadForm, Form, FormLimits, is_form, parse_form
+from evergrant.protocol.form import MEDIA_TYPE, BadForm, Form, FormLimits, is_form, parse_form
 
 MAX_AGENT: Final = 256
+FORM: Final = MEDIA_TYPE.encode("ascii")
 MAX_COOKIES: Final = 50
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -43,7 +44,8 @@ class Ask:
 
     def form(self) -> Form:
         """The body as a form. Raises `Refused` (attacks A-01 to A-04)."""
-        if not is_form(self.header(b"content-type")):
+        kind = self.headers.get(b"content-type")
+        if kind != FORM and not is_form(self.header(b"content-type")):
             raise Refused(Code.INVALID_REQUEST, "The body must be application/x-www-form-urlencoded in UTF-8.")
         return self._parsed(self.body)
 

@@ -4,12 +4,12 @@ Nothing is stored: an access token names its family, and whoever asks about it a
 every access token ever minted from it.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from msgspec import DecodeError, json
 
+from evergrant.domain import base64url
 from evergrant.domain import id as ids
 from evergrant.domain.client import Client
 from evergrant.domain.family import Family
@@ -21,6 +21,7 @@ from evergrant.keys.ring import NONCE_LENGTH, Ring
 from evergrant.protocol.error import Code, Refused
 
 JTI_LENGTH: Final = 16
+MOST_TARGETS: Final = 10_000
 AT_JWT: Final = "at+jwt"
 ID_JWT: Final = "JWT"
 
@@ -68,10 +69,24 @@ def _narrowed(scope: str, named: list[Resource], settings: Settings) -> str:
 
 
 class Minter:
-    """Mints under one ring at one instant's request; holds no state of its own."""
+    """Mints under one ring at one instant's request. What it remembers follows from the registration alone."""
 
     def __init__(self, settings: Settings, entropy: Entropy) -> None:
         self._settings, self._entropy = settings, entropy
+        self._targets: dict[tuple[str, str, str], tuple[Client, Target]] = {}
+
+    def target(self, client: Client, scope: str, resources: str) -> Target:
+        """As `target_of`, worked out once per registration and request shape. Raises `Refused` (invalid_target)."""
+        key = (client.id, scope, resources)
+        known = self._targets.get(key)
+        # The very object: a changed registration is another one, and what was worked out for the old one is void.
+        if known is not None and known[0] is client:
+            return known[1]
+        target = target_of(self._settings, client, scope, resources)
+        if len(self._targets) >= MOST_TARGETS:
+            self._targets.clear()
+        self._targets[key] = (client, target)
+        return target
 
     def access(self, ring: Ring, client: Client, target: Target, family: Family | None, now: int) -> Minted:
         """An access token for a family, or for the client itself when there is none (RFC 9068 section 2.2)."""
@@ -84,7 +99,7 @@ class Minter:
             "client_id": client.id,
             "iat": now,
             "exp": now + lifetime,
-            "jti": urlsafe_b64encode(self._entropy.draw(JTI_LENGTH))[:22].decode("ascii"),
+            "jti": base64url.encode(self._entropy.draw(JTI_LENGTH)).decode("ascii"),
             "scope": target.scope,
         }
         if family is not None:
@@ -101,11 +116,9 @@ class Minter:
     def _opaque(self, ring: Ring, claims: dict[str, Any], now: int) -> str:
         version = ring.mac_version(now)
         body = ring.seal_opaque(json.encode(claims), self._entropy.draw(NONCE_LENGTH), version)
-        return ACCESS + urlsafe_b64encode(body).rstrip(b"=").decode("ascii")
+        return ACCESS + base64url.encode(body).decode("ascii")
 
-    def id_token(
-        self, ring: Ring, client: Client, family: Family, now: int, access: str, extra: dict[str, Any]
-    ) -> str:
+    def id_token(self, ring: Ring, client: Client, family: Family, now: int, access: str, extra: dict[str, Any]) -> str:
         """An ID token; *extra* holds the nonce on first issue and claims asked for by name (Core sections 2, 12.2)."""
         claims: dict[str, Any] = {
             "iss": self._settings.issuer,
@@ -116,7 +129,7 @@ class Minter:
             "auth_time": family.auth_time,
             "acr": family.acr,
             "amr": split(family.amr),
-            "at_hash": urlsafe_b64encode(sha256(access.encode("ascii")).digest()[:16]).rstrip(b"=").decode("ascii"),
+            "at_hash": base64url.encode(sha256(access.encode("ascii")).digest()[:16]).decode("ascii"),
         }
         if family.session_id:
             claims["sid"] = family.session_id
@@ -129,13 +142,9 @@ def read_access(ring: Ring, text: str) -> dict[str, Any] | None:
     if not text.startswith(ACCESS):
         return ring.verify(text, AT_JWT)
     try:
-        body = _decoded(text[len(ACCESS) :])
+        body = base64url.decode(text[len(ACCESS) :])
         clear = ring.open_opaque(body)
         claims = None if clear is None else json.decode(clear)
     except (ValueError, DecodeError):
         return None
     return claims if isinstance(claims, dict) else None
-
-
-def _decoded(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

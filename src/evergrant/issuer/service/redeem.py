@@ -22,7 +22,7 @@ from evergrant.domain.token import CODE, SECRET_LENGTH, RefreshToken
 from evergrant.entropy import Entropy
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.service.answering import still_allowed, tokens
-from evergrant.issuer.service.minting import Minter, target_of
+from evergrant.issuer.service.minting import Minter
 from evergrant.issuer.service.people import id_token_claims
 from evergrant.issuer.service.refresh import HEAD_DIGEST
 from evergrant.issuer.settings import Settings
@@ -85,7 +85,7 @@ class Redeemer:
         if family is None:
             raise Refused(Code.INVALID_GRANT, _REFUSED, redeemed.refusal)
         scope = still_allowed(family.scope, client)
-        target = target_of(self._settings, client, scope, resources or family.resources)
+        target = self._minter.target(client, scope, resources or family.resources)
         extra = await id_token_claims(self._store, family) if family.claims else {}
         if redeemed.nonce:
             extra["nonce"] = redeemed.nonce

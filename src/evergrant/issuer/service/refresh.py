@@ -1,7 +1,7 @@
 """Refreshing: the main verb. Checks, one settle, two signatures.
 
-Order (RFC 9449 requirement 2.b by analogy): token's own MAC, client, scope and resource syntax, then the decision in the
-store. The successor is drawn before the transaction: entropy is not a decision. What fails after the commit is repaired
+Order (RFC 9449 requirement 2.b by analogy): token's own MAC, client, scope and resource syntax, then the decision in
+the store. The successor is drawn before the transaction: entropy is not a decision. What fails after the commit is repaired
 by repeating the request.
 """
 
@@ -15,11 +15,11 @@ from evergrant.domain.rotation import Ask as Presentation
 from evergrant.domain.rotation import Presented, Settlement, Successor, Verdict, decide
 from evergrant.domain.scope import ScopeSyntaxError, join, parse_scope
 from evergrant.domain.secret import digest
-from evergrant.domain.token import RefreshToken
+from evergrant.domain.token import SECRET_LENGTH, RefreshToken
 from evergrant.entropy import Entropy
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.service.answering import still_allowed, tokens
-from evergrant.issuer.service.minting import Minter, target_of
+from evergrant.issuer.service.minting import Minter, Target
 from evergrant.issuer.service.people import id_token_claims
 from evergrant.issuer.settings import Settings
 from evergrant.issuer.tally import Tally
@@ -40,6 +40,16 @@ class RefreshAsk(NamedTuple):
     resources: tuple[str, ...]
     network: str
     agent: str
+
+
+class _Finished(NamedTuple):
+    """What a settled refresh answers. *members* is None while the ID token's claims have to be read."""
+
+    family: Family
+    target: Target
+    scope: str
+    refresh: str
+    members: dict[str, Any] | None
 
 
 class Refresher:
@@ -63,40 +73,51 @@ class Refresher:
         presentation = Presentation(
             client.id, "", _asked_scope(ask.scope), resources, ask.network, ask.agent, clock_suspect(self._clock)
         )
-        drawn = draw(token, ring.mac_version(now), self._entropy.draw(DRAW_LENGTH))
-        successor = Successor(digest(HEAD_DIGEST, drawn.token.secret), drawn.sealed)
+        # Drawn here and worked out in the decision: entropy is not a decision, but what follows from it is pure.
+        randomness, version = self._entropy.draw(DRAW_LENGTH), ring.mac_version(now)
         presented = Presented(token.family_id, token.generation, digest(HEAD_DIGEST, token.secret))
         policy = self._catalog.policy(client)
 
         def decision(family: Family | None) -> Settlement:
+            following = draw(token, version, randomness)
+            successor = Successor(digest(HEAD_DIGEST, following.token.secret), following.sealed)
             return decide(family, presented, presentation, successor, policy, now)
 
-        settlement = await self._store.settle(token.family_id, decision)
+        def finish(settlement: Settlement) -> _Finished:
+            self._tell(settlement)
+            successor = RefreshToken(version, token.family_id, token.generation + 1, randomness[:SECRET_LENGTH])
+            refresh = _handed_out(ring, token, successor, ask.token, settlement)
+            return self._finished(client, settlement, presentation, refresh, now)
+
+        settled = await self._store.settle_then(token.family_id, decision, finish)
+        if settled.members is not None:
+            return settled.members
+        extra = await id_token_claims(self._store, settled.family)
+        return self._members(client, settled, now, extra)
+
+    def _tell(self, settlement: Settlement) -> None:
         self._tally.refreshed(settlement.verdict, settlement.refusal)
         if settlement.ended is not None:
             self._tally.ended(settlement.ended.reason)
-        refresh = _handed_out(ring, token, drawn.token, ask.token, settlement)
-        return await self._members(client, settlement, presentation, refresh, now)
 
-    async def _members(
-        self, client: Client, settlement: Settlement, ask: Presentation, refresh: str, now: int
-    ) -> dict[str, Any]:
+    def _finished(self, client: Client, settlement: Settlement, ask: Presentation, refresh: str, now: int) -> _Finished:
+        """The answer, unless the ID token wants claims that must first be read."""
         family = settlement.family
         if family is None or settlement.head is None:
             raise refused(Refusal.UNKNOWN)
         family = family._replace(head=settlement.head)
         scope = still_allowed(ask.scope or family.scope, client)
-        target = target_of(self._settings, client, scope, ask.resources or family.resources)
-        extra = await id_token_claims(self._store, family) if family.claims else {}
+        target = self._minter.target(client, scope, ask.resources or family.resources)
+        finished = _Finished(family, target, scope, refresh, None)
+        return finished if family.claims else finished._replace(members=self._members(client, finished, now, {}))
+
+    def _members(self, client: Client, finished: _Finished, now: int, extra: dict[str, Any]) -> dict[str, Any]:
+        family, target, scope, refresh, _ = finished
         ring = self._catalog.ring
-        return tokens(
-            self._minter, ring, client, family, target, now, scope=scope, refresh=refresh, extra=extra
-        )
+        return tokens(self._minter, ring, client, family, target, now, scope=scope, refresh=refresh, extra=extra)
 
 
-def _handed_out(
-    ring: Ring, token: RefreshToken, successor: RefreshToken, given: str, settlement: Settlement
-) -> str:
+def _handed_out(ring: Ring, token: RefreshToken, successor: RefreshToken, given: str, settlement: Settlement) -> str:
     """The refresh token that a verdict hands out. Raises `Refused` for the verdicts that hand out none."""
     match settlement.verdict:
         case Verdict.ROTATE:

@@ -5,6 +5,10 @@ What must not: a rule about tokens. Neighbours: the port is `evergrant.store.por
 `evergrant.store.shape`.
 """
 
+from typing import Final
+
 from evergrant.store.sqlite.store import SqliteStore
 
-__all__ = ["SqliteStore"]
+FILE_NAME: Final = "evergrant.db"
+
+__all__ = ["FILE_NAME", "SqliteStore"]

@@ -54,6 +54,10 @@ class Families:
         if ended is not None:
             self._cursor.execute(_CLOSE, (ended.at, ended.reason.value, family_id))
 
+    def settle_many(self, rows: list[tuple[Any, ...]]) -> None:
+        """Settle several families that stay open; each row is a head's fields and the family's id."""
+        self._cursor.executemany(_SETTLE, rows)
+
     def end(self, which: Which, ended: Ended) -> int:
         which.refuse_empty()
         where, values = _where(which._replace(live=True))

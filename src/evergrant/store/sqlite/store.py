@@ -49,6 +49,12 @@ class SqliteStore:
         settled: Settlement = await self._writer.submit(family_id, decide)
         return settled
 
+    async def settle_then(
+        self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Callable[[Settlement], T]
+    ) -> T:
+        finished: T = await self._writer.submit(family_id, decide, finish)
+        return finished
+
     async def write(self, work: Callable[[Any], T]) -> T:
         result: T = await self._writer.submit(None, work)
         return result

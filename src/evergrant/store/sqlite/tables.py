@@ -76,8 +76,7 @@ class Events:
         self._cursor, self._connection = connection.cursor(), connection
 
     def add(self, events: Sequence[Event]) -> None:
-        for event in events:
-            self._cursor.execute(_ADD_EVENT, event)
+        self._cursor.executemany(_ADD_EVENT, events)
 
     def find(self, query: EventQuery) -> list[tuple[int, Event]]:
         wanted = {name: getattr(query, name) for name in ("family_id", "account_id", "client_id", "what")}

@@ -14,35 +14,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import apsw
 
-from evergrant.domain.family import Family
-from evergrant.domain.rotation import Settlement
-from evergrant.store.applying import apply
 from evergrant.store.port import StoreUnavailable, StoreUnusable
+from evergrant.store.sqlite.batch import Answer, Job, Settling, resolve
 from evergrant.store.sqlite.connection import BUSY_MILLISECONDS, Connection, connect, sentence
 from evergrant.store.sqlite.tables import SqliteTx
 
 LARGEST_BATCH: Final = 256
-
-Decide = Callable[[Family | None], Settlement]
-
-
-class _Job(NamedTuple):
-    """Work and whom to answer. A settle carries its family id; any other work has None there."""
-
-    family_id: bytes | None
-    work: Callable[[Any], Any]
-    loop: AbstractEventLoop
-    future: "Future[Any]"
-
-
-class _Answer(NamedTuple):
-    job: _Job
-    result: Any
-    error: BaseException | None
 
 
 class Writer:
@@ -54,9 +35,9 @@ class Writer:
     def __init__(self, path: Path, committed: Callable[[int], None] = lambda _: None) -> None:
         self._path = path
         self._committed = committed
-        self._queue: SimpleQueue[list[_Job] | list[_Answer] | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[Job] | list[Answer] | None] = SimpleQueue()
         self._gate = threading.Lock()
-        self._waiting: list[_Job] = []
+        self._waiting: list[Job] = []
         self._turn_on: AbstractEventLoop | None = None
         self._busy = False
         self._closed = False
@@ -65,15 +46,20 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="evergrant-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, family_id: bytes | None, work: Callable[[Any], Any]) -> "Future[Any]":
-        """Queue work for the next batch. The future fails with `StoreUnavailable` when the commit did."""
+    def submit(
+        self, family_id: bytes | None, work: Callable[[Any], Any], finish: Callable[[Any], Any] | None = None
+    ) -> "Future[Any]":
+        """Queue work for the next batch. The future fails with `StoreUnavailable` when the commit did.
+
+        *finish* turns the committed result into the future's, on the loop, in a row with its neighbours'.
+        """
         loop = get_running_loop()
         future: Future[Any] = loop.create_future()
         with self._gate:  # nothing may queue behind the sentinel: nobody would answer it
             if self._closed:
                 msg = f"{self._path}: the store is closed"
                 raise StoreUnavailable(msg)
-            self._waiting.append(_Job(family_id, work, loop, future))
+            self._waiting.append(Job(family_id, work, loop, future, finish))
             if not self._busy and (self._turn_on is None or self._turn_on.is_closed()):
                 # Not at once: whatever else this round of the loop asks belongs in the same batch.
                 self._turn_on = loop
@@ -109,20 +95,20 @@ class Writer:
             self._busy = True
             self._queue.put(self._decided(batch) or batch)
 
-    def _decided(self, batch: list[_Job]) -> list[_Answer] | None:
+    def _decided(self, batch: list[Job]) -> list[Answer] | None:
         """The answers of a batch of settles, written but not committed; None when it is the thread's after all."""
         if any(job.family_id is None for job in batch):
             return None
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            return [self._settle(job, job.family_id) for job in batch if job.family_id is not None]
+            return Settling(self._tx).settle(batch)
         except Exception:  # noqa: BLE001 - the thread does the whole batch again and tells whose fault it was
             self._roll_back()
             return None
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
-            answers = self._finished(item) if isinstance(item[0], _Answer) else self._commit(item)  # type: ignore[arg-type]
+            answers = self._finished(item) if isinstance(item[0], Answer) else self._commit(item)
             with suppress(Exception):  # a meter that fails must not stop the writing
                 self._committed(len(answers))
             with self._gate:
@@ -130,7 +116,7 @@ class Writer:
                 following = self._waiting[0].loop if self._waiting and not self._closed else None
             self._tell(answers, following)
 
-    def _finished(self, answers: list[_Answer]) -> list[_Answer]:
+    def _finished(self, answers: list[Answer]) -> list[Answer]:
         """The same answers once they are durable, or the trouble that keeps them from being."""
         try:
             revision = self._tx.revision()
@@ -138,22 +124,22 @@ class Writer:
         except apsw.Error as error:
             self._roll_back()
             trouble = StoreUnavailable(sentence(self._path, error))
-            return [_Answer(answer.job, None, trouble) for answer in answers]
+            return [Answer(answer.job, None, trouble) for answer in answers]
         self.revision = revision
         return answers
 
-    def _commit(self, batch: list[_Job]) -> list[_Answer]:
+    def _commit(self, batch: list[Job]) -> list[Answer]:
         try:
             self._wait_and_begin()
             answers = [self._do(job) for job in batch]
         except apsw.Error as error:
             self._roll_back()
             trouble = StoreUnavailable(sentence(self._path, error))
-            return [_Answer(job, None, trouble) for job in batch]
+            return [Answer(job, None, trouble) for job in batch]
         except Exception as error:  # noqa: BLE001 - an effect that cannot be written must not stop the writing
             self._roll_back()
             if len(batch) == 1:
-                return [_Answer(batch[0], None, error)]
+                return [Answer(batch[0], None, error)]
             # Whose it was is found by doing each alone; work may be run again (see `evergrant.store.port`).
             return [answer for job in batch for answer in self._commit([job])]
         return self._finished(answers)
@@ -166,33 +152,24 @@ class Writer:
         finally:
             self._connection.set_busy_timeout(0)
 
-    def _do(self, job: _Job) -> _Answer:
+    def _do(self, job: Job) -> Answer:
         if job.family_id is not None:
-            return self._settle(job, job.family_id)
+            return Settling(self._tx).settle([job])[0]
         self._connection.execute("SAVEPOINT work")
-        answer = _Answer(job, None, None)
+        answer = Answer(job, None, None)
         try:
-            answer = _Answer(job, job.work(self._tx), None)
+            answer = Answer(job, job.work(self._tx), None)
         except BaseException as error:  # the work's own error goes to whoever asked, its writes are undone
             if isinstance(error, apsw.Error):
                 # After an error of the disk SQLite may have undone the whole batch; then nobody in it may be told yes.
                 if self._connection.get_autocommit():
                     raise
-                answer = _Answer(job, None, StoreUnavailable(sentence(self._path, error)))
+                answer = Answer(job, None, StoreUnavailable(sentence(self._path, error)))
             else:
-                answer = _Answer(job, None, error)
+                answer = Answer(job, None, error)
             self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
         return answer
-
-    def _settle(self, job: _Job, family_id: bytes) -> _Answer:
-        family = self._tx.families.get(family_id)
-        try:
-            settlement = job.work(family)
-        except BaseException as error:  # noqa: BLE001 - a decision that fails has written nothing; its caller hears of it
-            return _Answer(job, None, error)
-        apply(self._tx, settlement)
-        return _Answer(job, settlement, None)
 
     def _roll_back(self) -> None:
         try:
@@ -204,29 +181,15 @@ class Writer:
                 self._connection.close()
                 self._connect()
 
-    def _tell(self, answers: list[_Answer], following: AbstractEventLoop | None) -> None:
+    def _tell(self, answers: list[Answer], following: AbstractEventLoop | None) -> None:
         """Wake each event loop once per batch, not once per answer; the next batch begins before answers are told."""
-        loops: dict[AbstractEventLoop, list[_Answer]] = {} if following is None else {following: []}
+        loops: dict[AbstractEventLoop, list[Answer]] = {} if following is None else {following: []}
         for answer in answers:
             loops.setdefault(answer.job.loop, []).append(answer)
         for loop, mine in loops.items():
             with suppress(RuntimeError):  # the loop has closed: nobody is waiting any more
                 loop.call_soon_threadsafe(self._go_on, mine)
 
-    def _go_on(self, answers: list[_Answer]) -> None:
+    def _go_on(self, answers: list[Answer]) -> None:
         self._turn()
-        _resolve(answers)
-
-
-def _resolve(answers: list[_Answer]) -> None:
-    for job, result, error in answers:
-        if job.future.done():
-            continue
-        if error is None:
-            job.future.set_result(result)
-        elif isinstance(error, StopIteration):
-            job.future.set_exception(
-                RuntimeError("work raised StopIteration")
-            )  # a future refuses it, and would wait on
-        else:
-            job.future.set_exception(error)
+        resolve(answers)
