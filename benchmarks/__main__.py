@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import ceiling, django_peer, evergrant_server, floor, machine, node_peer, processes, report
+from benchmarks.load import Measured
 from benchmarks.report import DJANGO, NODE, OURS, Results
 from benchmarks.rounds import MeasurementInvalid, measure
 from benchmarks.servers import CONNECTIONS, Target
@@ -53,6 +54,7 @@ class Plan:
     connections: int
     floor_batches: int
     starts: int
+    attempts: int
     only: str
 
     @property
@@ -83,6 +85,7 @@ def asked(arguments: list[str]) -> tuple[Plan, Path, bool]:
         connections=8 if given.smoke else CONNECTIONS,
         floor_batches=10 if given.smoke else 60,
         starts=1 if given.smoke else 5,
+        attempts=1 if given.smoke else 3,
         only=given.only,
     )
     return plan, given.results or (RESULTS / "smoke" if given.smoke else RESULTS), given.smoke
@@ -110,9 +113,7 @@ def run(plan: Plan, workdir: Path) -> Results:
     for number in range(plan.rounds):
         results.floors.append(floor.measure(workdir, batches=plan.floor_batches, repeats=3))
         for each in present:
-            with each.serving(workdir, plan.connections) as target:
-                results.setups[each.name] = target.setup
-                measured = measure(target, workdir, warmup=plan.warmup, duration=plan.duration)
+            measured = _undisturbed(each, plan, workdir, results)
             results.rounds.setdefault(each.name, []).append(measured)
             say(
                 f"round {number + 1}/{plan.rounds} {each.name}: {measured.per_second:,.0f}/s, "
@@ -122,6 +123,19 @@ def run(plan: Plan, workdir: Path) -> Results:
     if evergrant_server.missing() is None and plan.only in OURS:
         results.idle = evergrant_server.idle(workdir, starts=plan.starts)
     return results
+
+
+def _undisturbed(contender: Contender, plan: Plan, workdir: Path, results: Results) -> Measured:
+    """Measure, again if somebody else was on the server's core, and keep the attempt that was disturbed least."""
+    attempts: list[Measured] = []
+    for _ in range(plan.attempts):
+        with contender.serving(workdir, plan.connections) as target:
+            results.setups[contender.name] = target.setup
+            attempts.append(measure(target, workdir, warmup=plan.warmup, duration=plan.duration))
+        if attempts[-1].foreign_share <= report.NOISE:
+            break
+        say(f"{contender.name}: {attempts[-1].foreign_share:.0%} of its core went to others meanwhile")
+    return min(attempts, key=lambda each: each.foreign_share)
 
 
 def main(arguments: list[str]) -> int:
