@@ -4,10 +4,11 @@ Neighbours: what is served is `evergrant.assembly`; the commands that call this 
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -128,6 +129,36 @@ async def _one(config: Config, sock: socket.socket, ready: Callable[[], None]) -
     announcer = asyncio.create_task(_announce(server, ready))
     await server.serve(sockets=[sock])
     announcer.cancel()
+
+
+class Beside(uvicorn.Server):
+    """A server that shares its process with others: signals are left to whoever runs them together."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Part(NamedTuple):
+    """One application, its settings, and the socket it listens on."""
+
+    config: Config
+    app: Any
+    sock: socket.socket
+
+
+async def together(parts: Sequence[Part], ready: Callable[[], None], stop: asyncio.Event) -> None:
+    """Serve several applications in one process until *stop* is set; *ready* is called once all of them answer."""
+    servers = [(Beside(_uvicorn(part.config, part.app)), part.sock) for part in parts]
+    async with asyncio.TaskGroup() as group:
+        for server, sock in servers:
+            group.create_task(server.serve(sockets=[sock]))
+        while not all(server.started for server, _ in servers):
+            await asyncio.sleep(0.005)
+        ready()
+        await stop.wait()
+        for server, _ in servers:
+            server.should_exit = True
 
 
 async def _announce(server: uvicorn.Server, ready: Callable[[], None]) -> None:

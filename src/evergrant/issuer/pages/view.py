@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from evergrant.domain.session import device_label
@@ -261,6 +261,26 @@ def _printed(value: object) -> object:
     return wording.plain(value)
 
 
+def templates(*packages: str, **constants: object) -> Environment:
+    """The templates of *packages*, the first that has a name winning, as every page is drawn: cleaned, then escaped.
+
+    *constants* are there in every template, and nothing else is.
+    """
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package, "templates") for package in packages]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printed,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.clear()
+    environment.globals.update(constants)
+    environment.filters.update(_FILTERS)
+    return environment
+
+
 class Pages:
     """Every page, compiled once. *base* is the path component of the issuer's address, empty or like `/auth`."""
 
@@ -270,17 +290,8 @@ class Pages:
         """Compile the templates; a base path that could not be written into an address is refused."""
         if not _BASE.match(base):
             raise ValueError(f"the issuer's base path is empty or like /auth, not {base!r}")
-        environment = Environment(
-            loader=PackageLoader("evergrant.issuer.pages", "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            finalize=_printed,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        environment.globals.clear()
-        environment.globals.update(
+        environment = templates(
+            "evergrant.issuer.pages",
             brand=wording.plain(branding_name, wording.NAME_LIMIT),
             support=wording.support_link(support_url),
             base=base,
@@ -288,7 +299,6 @@ class Pages:
             mark=base + static_path("mark.svg"),
             auto_submit=Markup(AUTO_SUBMIT),  # noqa: S704 - a constant, and the policy admits this one script by its hash
         )
-        environment.filters.update(_FILTERS)
         self._templates: dict[type[Page], Template] = {
             page: environment.get_template(name) for page, name in TEMPLATES.items()
         }
