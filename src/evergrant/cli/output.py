@@ -136,9 +136,20 @@ def emit_line(record: Record) -> None:
     _write(_json(record))
 
 
+def emit_text(text: str) -> None:
+    """Print an answer that is a sentence or a picture, line by line."""
+    for line in text.split("\n"):
+        _write(printable(line))
+
+
 def emit_secret(secret: str, what: str) -> None:
     """Print a secret that cannot be shown again, alone on its line, and say so beside it."""
     _write(secret)
+    shown_once(what)
+
+
+def shown_once(what: str) -> None:
+    """Say beside the answer that it holds a secret that will not be shown again."""
     note(f"this {what} is shown once and stored nowhere in clear: keep it now")
 
 
@@ -207,13 +218,13 @@ def _told(problem: BaseException) -> int:
             return problem.exit_code
         case click.UsageError():
             where = problem.ctx.command_path if problem.ctx else NAME
-            error(_lowered(problem.format_message()), f"see: {where} --help")
+            error(lowered(problem.format_message()), f"see: {where} --help")
             return Exit.USAGE
         case click.Abort() | KeyboardInterrupt():
             note("interrupted")
             return Exit.INTERRUPTED
         case click.ClickException():
-            error(_lowered(problem.format_message()))
+            error(lowered(problem.format_message()))
             return Exit.USAGE
         case SystemExit():
             return problem.code if isinstance(problem.code, int) else Exit.UNEXPECTED
@@ -227,7 +238,7 @@ def _told(problem: BaseException) -> int:
             error(redact(str(problem)))
             return Exit.STORE_UNAVAILABLE
         case OSError(filename=str() as path, strerror=str() as reason):
-            error(f"{path}: {_lowered(reason)}")
+            error(f"{path}: {lowered(reason)}")
             return Exit.STORE_UNAVAILABLE
         case _:
             for line in redact("".join(traceback.format_exception(problem))).splitlines():
@@ -267,7 +278,7 @@ def _json(value: object, indent: int | None = None) -> str:
     return json.dumps(value, indent=indent)
 
 
-def _lowered(sentence: str) -> str:
+def lowered(sentence: str) -> str:
     """Bring a sentence of click into our form: no capital, no full stop."""
     first, rest = sentence[:1], sentence[1:]
     return (first if rest[:1].isupper() else first.lower()) + rest.removesuffix(".")

@@ -35,6 +35,10 @@ class BadRegistration(ValueError):  # noqa: N818 - names the state
         self.problems: Final = tuple(found)
 
 
+class ClientNameTaken(BadRegistration):
+    """Another client has that name."""
+
+
 class Clients:
     """The clients of one store."""
 
@@ -54,8 +58,7 @@ class Clients:
             client = replace(client, secrets=(kept,))
 
         def work(tx: Tx) -> None:
-            if any(other.name == client.name for other in _every(tx)):
-                raise BadRegistration([f"there is already a client named {client.name}"])
+            _refuse_taken(tx, client)
             ensure(tx, (client.id_token_alg, client.access_token_alg), self._kek, self._entropy, now)
             tx.clients.put(client)
             tx.events.add([Event(now, What.CLIENT_ADDED, client.id)])
@@ -66,19 +69,20 @@ class Clients:
 
     async def find(self, name_or_id: str) -> Client:
         """One client by id or name. Raises `NoSuchClient`."""
-        return await self._store.read(lambda tx: _wanted(tx, name_or_id))
+        return await self._store.read(lambda tx: wanted(tx, name_or_id))
 
     async def every(self) -> list[Client]:
         """All clients, in the order of their ids."""
-        return await self._store.read(lambda tx: list(_every(tx)))
+        return await self._store.read(lambda tx: list(every(tx)))
 
     async def update(self, name_or_id: str, **changes: Any) -> Client:  # noqa: ANN401 - a client's own fields
         """Change a registration. Raises `NoSuchClient`, `BadRegistration`."""
         now = self._clock.now()
 
         def work(tx: Tx) -> Client:
-            client = replace(_wanted(tx, name_or_id), **changes)
+            client = replace(wanted(tx, name_or_id), **changes)
             _judge(client)
+            _refuse_taken(tx, client)
             ensure(tx, (client.id_token_alg, client.access_token_alg), self._kek, self._entropy, now)
             tx.clients.put(client)
             tx.events.add([Event(now, What.CLIENT_UPDATED, client.id, detail=" ".join(sorted(changes)))])
@@ -93,7 +97,7 @@ class Clients:
         secret, kept = self._secret(now)
 
         def work(tx: Tx) -> Client:
-            client = _wanted(tx, name_or_id)
+            client = wanted(tx, name_or_id)
             if not client.confidential:
                 raise BadRegistration([f"{client.name} is a public client and has no secret"])
             old = client.secrets[-1:] if overlap else ()
@@ -111,7 +115,7 @@ class Clients:
         now = self._clock.now()
 
         def work(tx: Tx) -> tuple[Client, int]:
-            client = _wanted(tx, name_or_id)
+            client = wanted(tx, name_or_id)
             count = end_client(tx, client.id, now)
             tx.clients.delete(client.id)
             tx.events.add([Event(now, What.CLIENT_DELETED, client.id, detail=client.name)])
@@ -141,15 +145,22 @@ def _judge(client: Client) -> None:
         raise BadRegistration(found)
 
 
-def _every(tx: Tx) -> Iterable[Client]:
+def _refuse_taken(tx: Tx, client: Client) -> None:
+    if any(other.name == client.name and other.id != client.id for other in every(tx)):
+        raise ClientNameTaken([f"there is already a client named {client.name}"])
+
+
+def every(tx: Tx) -> Iterable[Client]:
+    """All clients, in the order of their ids."""
     after: str | None = None
     while page := tx.clients.find(500, after):
         yield from page
         after = page[-1].id
 
 
-def _wanted(tx: Tx, name_or_id: str) -> Client:
-    client = tx.clients.get(name_or_id) or next((item for item in _every(tx) if item.name == name_or_id), None)
+def wanted(tx: Tx, name_or_id: str) -> Client:
+    """One client by id or name. Raises `NoSuchClient`."""
+    client = tx.clients.get(name_or_id) or next((item for item in every(tx) if item.name == name_or_id), None)
     if client is None:
         msg = f"there is no client named {name_or_id}"
         raise NoSuchClient(msg)

@@ -1,0 +1,72 @@
+"""The table of verbs, and the command above them all. A verb's module is imported when the verb is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final, NamedTuple
+
+import click
+
+
+class Verb(NamedTuple):
+    """One verb: its name, the one line that says what it is for, and the module that has a command of that name."""
+
+    name: str
+    line: str
+    module: str
+
+
+VERBS: Final = (
+    Verb("serve", "Run the issuer.", "evergrant.cli.serve"),
+    Verb("client", "Register applications, change them, give them new secrets.", "evergrant.cli.client"),
+    Verb("user", "Add people, disable them, set their passwords.", "evergrant.cli.user"),
+)
+
+
+class Verbs(click.Group):
+    """A group whose help is written from the table, without importing a single verb."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
+        """Name the verbs in the order of the table."""
+        return [verb.name for verb in VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's own signature
+        """Import the verb's module, and take the command of the same name out of it."""
+        found = next((verb for verb in VERBS if verb.name == cmd_name), None)
+        if found is None:
+            return None
+        command: click.Command = getattr(importlib.import_module(found.module), f"{cmd_name}_")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's own signature
+        """Write a line for each verb."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb.name, verb.line) for verb in VERBS])
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: Any) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from evergrant import __version__
+        from evergrant.cli.output import emit_text
+
+        emit_text(f"evergrant {__version__}")
+        ctx.exit()
+
+
+@click.group("evergrant", cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Say which release."
+)
+def evergrant() -> None:
+    """Evergrant issues, rotates, watches and revokes OAuth refresh tokens.
+
+    \b
+    Begin here:
+      evergrant demo                    look around in a throw-away issuer
+      evergrant user add EMAIL          somebody who can sign in
+      evergrant client add NAME …       an application they can sign in to
+      evergrant serve                   the issuer itself
+      evergrant doctor                  what is not fit for production, and why
+
+    Every command works while the server runs, on the same data directory, and takes --json.
+    """  # noqa: D301  click's own mark for lines that stay as they are
