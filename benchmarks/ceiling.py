@@ -54,7 +54,7 @@ def serving(workdir: Path, *, families: int = CONNECTIONS) -> Iterator[Target]:
     log = workdir / "ceiling.log"
     with processes.running(command, log, cwd=Path(__file__).parents[1], env={}) as process:
         processes.wait_for_answer(process, f"http://127.0.0.1:{port}/", log)
-        yield Target("ceiling", process.pid, port, "/token", f"127.0.0.1:{port}", ["first"] * families)
+        yield Target("ceiling", process.pid, port, "/token", f"127.0.0.1:{port}", log, ["first"] * families)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ def serving(workdir: Path, *, families: int = CONNECTIONS) -> Iterator[Target]:
             port=port,
             token_path="/o/token/",
             issuer_authority=f"127.0.0.1:{port}",
+            log=log,
             refresh_tokens=json.loads(minted.stdout),
             form={"client_id": CLIENT_ID},
             jwks_url=f"{issuer}/.well-known/jwks.json",

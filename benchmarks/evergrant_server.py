@@ -102,7 +102,7 @@ def _ask(directory: Path, *arguments: str, given: str | None = None) -> dict[str
         env={**processes.plain_environment(), **_configured(directory)},
     )  # fmt: skip
     if run.returncode != 0:
-        raise processes.ServerFailed(f"evergrant {' '.join(arguments[:2])}: {run.stderr.strip()}")
+        raise processes.ServerFailed(f"evergrant {' '.join(arguments[:2])}: {run.stderr.strip()[-1500:]}")
     answer: dict[str, Any] = json.loads(run.stdout)
     return answer
 
@@ -145,7 +145,7 @@ def serving(workdir: Path, *, families: int = CONNECTIONS, kind: str = "spa") ->
             *scopes, "--preset", PRESET[kind],
         )  # fmt: skip
         _ask(directory, "user", "add", EMAIL, "--password-stdin", given=PASSWORD + "\n")
-        client_id, secret = str(added["client_id"]), added.get("client_secret")
+        client_id, secret = str(added["id"]), added.get("secret")
         with Browser(issuer, EMAIL, PASSWORD) as person:
             tokens = [person.refresh_token(client_id, secret, REDIRECT_URI, SCOPE) for _ in range(families)]
             token_url, jwks_url = person.token_url, person.jwks_url
@@ -156,6 +156,7 @@ def serving(workdir: Path, *, families: int = CONNECTIONS, kind: str = "spa") ->
             port=urlsplit(issuer).port or 0,
             token_path=urlsplit(token_url).path,
             issuer_authority=urlsplit(issuer).netloc,
+            log=log,
             refresh_tokens=tokens,
             form={} if secret else {"client_id": client_id},
             headers={"Authorization": f"Basic {basic}"} if secret else {},

@@ -79,6 +79,7 @@ def serving(workdir: Path, *, families: int = CONNECTIONS, adapter: str = "plain
             port=port,
             token_path="/token",
             issuer_authority=f"127.0.0.1:{port}",
+            log=log,
             refresh_tokens=json.loads(minted.read_text()),
             form={"client_id": CLIENT_ID},
             jwks_url=f"http://127.0.0.1:{port}/jwks",

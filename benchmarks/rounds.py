@@ -17,6 +17,7 @@ from pathlib import Path
 from joserfc import jws
 from joserfc.jwk import KeySet
 
+from benchmarks import processes
 from benchmarks.load import Measured, Spec
 from benchmarks.servers import Target
 
@@ -51,7 +52,8 @@ def measure(target: Target, workdir: Path, *, warmup: float, duration: float) ->
         raise MeasurementInvalid(f"{target.name}: the driver failed:\n{run.stderr.decode(errors='replace')[-2000:]}")
     measured = Measured(**json.loads(run.stdout))
     if measured.faults or set(measured.statuses) - {"200"} or not measured.refreshes:
-        raise MeasurementInvalid(f"{target.name}: {measured.statuses} {measured.faults}")
+        told = f"{target.name}: {measured.statuses} {measured.faults}"
+        raise MeasurementInvalid(f"{told}\n{processes.tail(target.log)}")
     _check_signatures(target, measured)
     return measured
 

@@ -10,6 +10,7 @@ token, one hour of access token and ID token, thirty days of refresh token, ES25
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 CONNECTIONS = 64
 SCOPE = "openid offline_access api"
@@ -29,6 +30,8 @@ class Target:
     port: int
     token_path: str
     issuer_authority: str
+    log: Path
+    """What it printed: the end of it is told when an answer is wrong."""
     refresh_tokens: list[str]
     form: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
