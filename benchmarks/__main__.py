@@ -56,6 +56,7 @@ class Plan:
     starts: int
     attempts: int
     only: str
+    smoke: bool
 
     @property
     def method(self) -> str:
@@ -66,7 +67,7 @@ class Plan:
         )
 
 
-def asked(arguments: list[str]) -> tuple[Plan, Path, bool]:
+def asked(arguments: list[str]) -> tuple[Plan, Path]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--smoke", action="store_true", help="seconds instead of minutes: shows that it works, not how fast"
@@ -87,8 +88,9 @@ def asked(arguments: list[str]) -> tuple[Plan, Path, bool]:
         starts=1 if given.smoke else 5,
         attempts=1 if given.smoke else 3,
         only=given.only,
+        smoke=given.smoke,
     )
-    return plan, given.results or (RESULTS / "smoke" if given.smoke else RESULTS), given.smoke
+    return plan, given.results or (RESULTS / "smoke" if given.smoke else RESULTS)
 
 
 def say(line: str) -> None:
@@ -96,7 +98,7 @@ def say(line: str) -> None:
 
 
 def run(plan: Plan, workdir: Path) -> Results:
-    results = Results(machine.facts(workdir), plan.method)
+    results = Results(machine.facts(workdir), plan.method, smoke=plan.smoke)
     processes.pin(processes.LOAD_CORE)
     present: list[Contender] = []
     for each in CONTENDERS:
@@ -139,8 +141,8 @@ def _undisturbed(contender: Contender, plan: Plan, workdir: Path, results: Resul
 
 
 def main(arguments: list[str]) -> int:
-    plan, folder, smoke = asked(arguments)
-    if not smoke:
+    plan, folder = asked(arguments)
+    if not plan.smoke:
         node_peer.prepare()
     try:
         with tempfile.TemporaryDirectory(prefix="evergrant-bench-", ignore_cleanup_errors=True) as workdir:

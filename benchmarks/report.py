@@ -37,6 +37,8 @@ class Results:
     setups: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     idle: Idle | None = None
+    smoke: bool = False
+    """Too short to be fair: a peer that compiles while it runs has not warmed up, so nothing is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Reach:
 
 def reaches(results: Results) -> list[Reach]:
     """Every reach that this run can speak about. Ratios are taken round by round, then their median."""
+    if results.smoke:
+        return []
     found = [
         Reach(f"refreshes per second, times {peer}", ratio, limit, _TIMES, at_least=True)
         for peer, limit in ((NODE, 3.0), (DJANGO, 20.0))
@@ -85,7 +89,11 @@ def text(results: Results) -> str:
     lines = ["# One refresh, side by side", "", results.method, ""]
     lines += [f"- {name}: {value}" for name, value in results.machine.items()]
     lines += [f"- {name}: {value}" for name, value in results.setups.items()]
-    lines += ["", *_table(_servers(results)), "", *_table(_reaches(results)), *_remarks(results)]
+    lines += ["", *_table(_servers(results)), ""]
+    if results.smoke:
+        lines += ["A smoke run: it shows that everything works. Too short to compare anything."]
+    else:
+        lines += [*_table(_reaches(results)), *_remarks(results)]
     return "\n".join(lines) + "\n"
 
 
