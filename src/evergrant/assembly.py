@@ -33,7 +33,6 @@ from evergrant.keys.lifecycle import ensure
 from evergrant.keys.port import Kek
 from evergrant.observe.log import fields
 from evergrant.observe.metrics import Metrics
-from evergrant.observe.sampling import error_id
 from evergrant.observe.watch import Watch
 from evergrant.protocol.form import FormLimits
 from evergrant.store.port import Store, StoreUnavailable, StoreUnusable
@@ -197,7 +196,7 @@ def assemble(house: House, watch: Watch, life: Life) -> Application:
     """Routes over an open house."""
     ground = Ground(
         house.store, house.catalog, house.settings, house.passwords, house.clock, house.entropy,
-        MetricsTally(house.metrics), lambda: error_id(house.entropy),
+        MetricsTally(house.metrics),
     )  # fmt: skip
     operate = Operate(
         house.store, house.metrics.render, house.config.server.metrics_networks, lambda: life.leaving

@@ -69,6 +69,9 @@ class Flow:
     """One authorization request on its way through the pages: kept here so that no form can change it (attack S-05).
 
     *request* is the validated request as JSON. *browser* is the digest of the browser cookie it belongs to.
+    *signed_in_at* is the auth_time and *session_id* the session of a sign-in made for it; *other* says that the person
+    wants to be somebody else than is signed in. Consent counts for the account that gave it. A flow that was answered
+    is kept a moment, with its *code*'s digest, because people click twice and only the second answer is shown to them.
     """
 
     digest: bytes
@@ -77,5 +80,10 @@ class Flow:
     started_at: int
     expires_at: int
     signed_in_at: int = 0
-    consented: bool = False
+    session_id: str = ""
+    consented_by: str = ""
     selected: bool = False
+    other: bool = False
+    denied: bool = False
+    answered_at: int = 0
+    code: bytes = b""

@@ -44,11 +44,12 @@ PRESETS: Final[dict[Preset, Rule]] = {
 
 
 class Policy(NamedTuple):
-    """One resolved policy. Durations in seconds."""
+    """One resolved policy. Durations in seconds. *online_idle* is for families that end with their session."""
 
     rotate: bool = True
     overlap: int = 60
     idle_lifetime: int = 30 * 86_400
+    online_idle: int = 14 * 86_400
     repeats_alarm: int = 10
     radius: Radius = Radius.FAMILY
     observe_only: bool = False
@@ -64,6 +65,7 @@ class Limits(NamedTuple):
     max_idle_lifetime: int = 90 * 86_400
     max_absolute_lifetime: int = 730 * 86_400
     access_lifetime: int = 600
+    session_idle: int = 14 * 86_400
     radius: Radius = Radius.FAMILY
     observe_only: bool = False
 
@@ -85,6 +87,7 @@ def resolve(rule: Rule, idle: int | None, limits: Limits) -> Policy:
         rotate=rule.rotate,
         overlap=limits.until_used_max if rule.until_used else min(overlap, limits.until_used_max),
         idle_lifetime=idle_lifetime(idle, limits),
+        online_idle=min(idle_lifetime(idle, limits), limits.session_idle),
         radius=limits.radius,
         observe_only=limits.observe_only,
     )

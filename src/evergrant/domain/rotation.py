@@ -138,7 +138,7 @@ def _refresh(family: Family, ask: Ask, policy: Policy, now: int) -> Settlement:
 
 
 def _idle_end(family: Family, ask: Ask, policy: Policy, now: int) -> int:
-    end = min(now + policy.idle_lifetime, family.absolute_end)
+    end = min(now + (policy.online_idle if family.online else policy.idle_lifetime), family.absolute_end)
     # Attack O-09: refreshed while the clock stood in the past, a family must not be found expired once it is right.
     return max(end, family.head.idle_end) if ask.clock_suspect else end
 

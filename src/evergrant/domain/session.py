@@ -10,7 +10,10 @@ from evergrant.domain.family import Ended
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One signed-in browser. *digest* is of the current cookie, *previous* of the one it replaced (valid a moment)."""
+    """One signed-in browser. *digest* is of the current cookie, *previous* of the one it replaced.
+
+    The replaced one is good for a moment, and until the new one has *arrived*: an answer may be lost on its way.
+    """
 
     id: str
     account_id: str
@@ -27,6 +30,7 @@ class Session:
     agent: str
     label: str
     ended: Ended | None = None
+    arrived: bool = True
 
     def live(self, now: int) -> bool:
         """Whether it may still be used at *now*."""

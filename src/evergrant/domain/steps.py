@@ -39,22 +39,28 @@ def next_step(
         return Step.SIGN_IN
     if wanted.subject and wanted.subject != session.account_id:
         return Step.SIGN_IN
-    if "select_account" in wanted.prompt and not flow.selected and not flow.signed_in_at:
+    if "select_account" in wanted.prompt and not flow.selected and not _fresh(flow, session):
         return Step.SELECT
     if noticed:
         return Step.NOTICE
-    if not flow.consented and _must_ask(wanted, client, grant):
+    if flow.consented_by != session.account_id and _must_ask(wanted, client, grant):
         return Step.CONSENT
     return Step.DONE
 
 
+def _fresh(flow: Flow, session: Session) -> bool:
+    """Whether this very session is the one of a sign-in within this flow, or of a later one."""
+    return bool(flow.signed_in_at) and session.auth_time >= flow.signed_in_at
+
+
 def _stale(wanted: Wanted, flow: Flow, session: Session, now: int) -> bool:
     """Whether the person must show again that it is them; a sign-in within this flow is always fresh enough."""
-    if flow.signed_in_at:
+    if _fresh(flow, session):
         return False
-    if "login" in wanted.prompt:
+    if flow.other or "login" in wanted.prompt:
         return True
-    return wanted.max_age is not None and now - session.auth_time > wanted.max_age
+    # A max_age of 0 asks for a sign-in even in the second of the last one (section 3.1.2.1).
+    return wanted.max_age is not None and (not wanted.max_age or now - session.auth_time > wanted.max_age)
 
 
 def _must_ask(wanted: Wanted, client: Client, grant: Grant | None) -> bool:

@@ -5,7 +5,7 @@ nobody is held on the line. What must not live here: where the counts are kept (
 touches (`issuer.service.sign_in`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -40,6 +40,11 @@ class Barred:
 def wait(bucket: Bucket | None, now: int) -> int:
     """Seconds until the next try is taken; 0 for now."""
     return 0 if bucket is None or now >= bucket.ends_at else max(0, bucket.open_at - now)
+
+
+def refunded(bucket: Bucket, now: int) -> Bucket:
+    """The bucket without the failure it was charged last, because that try was never judged."""
+    return replace(bucket, failures=max(bucket.failures - 1, 0), open_at=min(bucket.open_at, now))
 
 
 def failed(key: str, bucket: Bucket | None, pace: Pace, now: int) -> Bucket:

@@ -1,17 +1,21 @@
 """Human passwords: Argon2id in a bounded pool (RFC 9106). The only slow hash in the house, because people choose badly.
 
 A queue limit and a time limit keep hashing from being turned against the server (attack S-17); an unknown name costs
-the same work as a known one (attack S-09).
+the same work as a known one (attack S-09). What everybody tries first is no password (attack S-08): the list is in
+`common_passwords.txt`, in lower case, one on a line.
 """
 
 import unicodedata
 from asyncio import get_running_loop, timeout
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.resources import files
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from evergrant.config import Config
 from evergrant.protocol.error import Code, Refused
@@ -20,7 +24,7 @@ T = TypeVar("T")
 _BUSY: Final = "Too many people are signing in at this moment. Try again in a few seconds."
 
 
-class PasswordTooWeak(ValueError):  # noqa: N818 - names the state
+class PasswordTooWeak(ValueError):
     """A new password that is not accepted; the text says why."""
 
 
@@ -35,18 +39,23 @@ class Passwords:
         self._seconds = settings.queue_timeout
         self._least, self._most = settings.min_length, settings.max_length
         self._waiting = 0
-        self._dummy = ""
+        self._dummy = _nobodys(settings.memory_kib, settings.iterations, settings.parallelism)
 
     def accept(self, password: str, username: str) -> None:
-        """Raise `PasswordTooWeak` for a new password that is too short, too long, or the name itself."""
+        """Raise `PasswordTooWeak` for a new password that is too short, too long, the name itself, or well known."""
+        password = _normal(password)
         if len(password) < self._least:
             msg = f"A password has at least {self._least} characters."
             raise PasswordTooWeak(msg)
         if len(password) > self._most:
             msg = f"A password has at most {self._most} characters."
             raise PasswordTooWeak(msg)
-        if _normal(password).casefold() in {username.casefold(), username.casefold().split("@")[0] * 2}:
+        folded, name = password.casefold(), username.casefold()
+        if folded in {name, name.split("@")[0], name.split("@")[0] * 2}:
             msg = "The password must not be the user name."
+            raise PasswordTooWeak(msg)
+        if folded in common():
+            msg = "This password is one of those that are tried first. Choose one of your own."
             raise PasswordTooWeak(msg)
         if len(set(password)) < 4:  # noqa: PLR2004 - aaaaaaaaaaaa is the first thing a guesser tries
             msg = "The password repeats too few characters."
@@ -57,10 +66,11 @@ class Passwords:
         return await self._run(lambda: self._hasher.hash(_normal(password)))
 
     async def verify(self, known: str | None, password: str) -> bool:
-        """Whether *password* is the one behind *known*; the same work and False when there is none. Raises `Refused`."""
+        """Whether *password* is the one behind *known*; False, after the same work, for None. Raises `Refused`."""
+        password = _normal(password)
         if len(password) > self._most:
             password, known = "", None
-        return await self._run(lambda: self._verified(known, _normal(password)))
+        return await self._run(lambda: self._verified(known, password))
 
     def outdated(self, known: str) -> bool:
         """Whether a hash was made with other settings than today's."""
@@ -70,13 +80,11 @@ class Passwords:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _verified(self, known: str | None, password: str) -> bool:
-        if known is None:
-            self._dummy = self._dummy or self._hasher.hash("nobody has this password")
         try:
-            matched = self._hasher.verify(known or self._dummy, password)
-        except (VerifyMismatchError, VerificationError, InvalidHashError):
+            self._hasher.verify(known or self._dummy, password)
+        except (VerificationError, InvalidHashError):
             return False
-        return matched and known is not None
+        return known is not None
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= self._room:
@@ -89,6 +97,19 @@ class Passwords:
             raise Refused(Code.TEMPORARILY_UNAVAILABLE, _BUSY, "password queue timed out") from error
         finally:
             self._waiting -= 1
+
+
+@cache
+def common() -> frozenset[str]:
+    """The passwords that are tried first, in lower case."""
+    text = (files("evergrant.issuer") / "common_passwords.txt").read_text(encoding="utf-8")
+    return frozenset(text.splitlines())
+
+
+def _nobodys(memory: int, iterations: int, lanes: int) -> str:
+    """A hash of today's cost that no password matches; written rather than computed, so that it costs nothing."""
+    salt, hashed = (b64encode(bytes(size)).rstrip(b"=").decode("ascii") for size in (16, 32))
+    return f"$argon2id$v=19$m={memory},t={iterations},p={lanes}${salt}${hashed}"
 
 
 def _normal(password: str) -> str:

@@ -28,7 +28,7 @@ from evergrant.issuer.pages.consent import ConsentHandler
 from evergrant.issuer.pages.desk import Desk
 from evergrant.issuer.pages.dispatch import Dispatcher
 from evergrant.issuer.pages.end_session import EndSession
-from evergrant.issuer.pages.guard import guarded
+from evergrant.issuer.pages.guard import Guard
 from evergrant.issuer.pages.index import IndexHandler
 from evergrant.issuer.pages.notice import NoticeHandler
 from evergrant.issuer.pages.password import PasswordHandler
@@ -61,7 +61,6 @@ class Ground(NamedTuple):
     clock: Clock
     entropy: Entropy
     tally: Tally
-    error_id: Callable[[], str]
 
 
 def grants(ground: Ground) -> dict[str, Grant]:
@@ -108,14 +107,14 @@ class People(NamedTuple):
     """What people ask: routes, and what answers every other path."""
 
     routes: Mapping[str, Route]
-    other: Handler
+    other: Route
 
 
 def page_routes(ground: Ground) -> People:
     """What people ask."""
     settings = ground.settings
     pages = Pages(settings.brand, settings.support_url or None, settings.base)
-    desk = Desk(ground.store, ground.catalog, settings, pages, ground.clock, ground.entropy, ground.error_id)
+    desk = Desk(ground.store, ground.catalog, settings, pages, ground.clock, ground.entropy)
     flows = Flows(ground.store, settings, ground.clock, ground.entropy)
     onward = Dispatcher(desk, flows)
     sign_in = SignInHandler(
@@ -125,7 +124,7 @@ def page_routes(ground: Ground) -> People:
     consent, select = ConsentHandler(desk, flows, onward), SelectAccountHandler(desk, flows, onward)
     notice, account = NoticeHandler(desk, flows, onward), AccountHandler(desk, flows, onward)
     accounts = Accounts(ground.store, ground.passwords, ground.clock, ground.entropy)
-    password, index = PasswordHandler(desk, accounts, ground.passwords), IndexHandler(desk)
+    password, index = PasswordHandler(desk, accounts, ground.passwords, ground.entropy), IndexHandler(desk)
     authorize, end = Authorize(desk, flows, onward), EndSession(desk, flows)
     table: Final[dict[str, tuple[str, Handler | None, Handler | None]]] = {
         "/": ("index", index.get, None),
@@ -143,10 +142,11 @@ def page_routes(ground: Ground) -> People:
         "/account/grant/withdraw": ("account", None, account.withdraw),
         "/account/password": ("password", password.get, password.post),
     }
-    routes = {desk.path(path): _route(desk, *row) for path, row in table.items()}
-    return People(routes, guarded(desk, index.other))
+    guard = Guard(desk)
+    routes = {desk.path(path): _route(guard, *row) for path, row in table.items()}
+    return People(routes, Route("unknown", {"GET": index.other, "POST": index.other}, tell=guard))
 
 
-def _route(desk: Desk, name: str, get: Handler | None, post: Handler | None) -> Route:
-    methods = {method: guarded(desk, handler) for method, handler in (("GET", get), ("POST", post)) if handler}
-    return Route(name, methods)
+def _route(guard: Guard, name: str, get: Handler | None, post: Handler | None) -> Route:
+    methods = {method: handler for method, handler in (("GET", get), ("POST", post)) if handler}
+    return Route(name, methods, tell=guard)

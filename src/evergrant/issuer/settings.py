@@ -56,6 +56,7 @@ def settings_of(config: Config) -> Settings:
         max_idle_lifetime=tokens.max_idle_lifetime,
         max_absolute_lifetime=tokens.max_absolute_lifetime,
         access_lifetime=tokens.access_lifetime,
+        session_idle=config.session.idle_lifetime,
         radius=Radius(config.policy.reuse),
         observe_only=config.policy.observe_only,
     )

@@ -15,7 +15,7 @@ from evergrant.protocol.claims import ClaimsSyntaxError, normal_claims
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 from evergrant.protocol.pkce import METHODS, is_challenge
-from evergrant.protocol.redirect import matches
+from evergrant.protocol.redirect import matches, takes_post
 from evergrant.protocol.resource import known_resources
 
 QUERY: Final = "query"
@@ -52,8 +52,11 @@ class AuthorizationRequest:
         return OFFLINE in split(self.scope)
 
 
-class Unredirectable(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+class Unredirectable(Refused):
     """Client or redirect URI cannot be trusted: the person sees a page, the client hears nothing (attack U-01)."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(Code.INVALID_REQUEST, description)
 
 
 def redirect_uri_of(form: Form, client: Client) -> str:
@@ -64,27 +67,34 @@ def redirect_uri_of(form: Form, client: Client) -> str:
             return client.redirect_uris[0]
         msg = "The request does not say where to return to."
         raise Unredirectable(msg)
-    if not matches(given, client.redirect_uris, native=client.type is ClientType.NATIVE):
+    if not redirects_to(client, given):
         msg = "The address to return to is not one that this application registered."
         raise Unredirectable(msg)
     return given
 
 
-def response_mode_of(form: Form) -> str:
-    """How the answer travels; the default when the asked one is unknown, so that errors still arrive."""
+def redirects_to(client: Client, uri: str) -> bool:
+    """Whether *uri* is one of the client's own redirect URIs."""
+    return matches(uri, client.redirect_uris, native=client.type is ClientType.NATIVE)
+
+
+def response_mode_of(form: Form, redirect_uri: str) -> str:
+    """How the answer travels; the default when the asked one is no good, so that errors still arrive."""
     mode = form.get("response_mode")
-    return mode if mode in RESPONSE_MODES else QUERY
+    return mode if mode in RESPONSE_MODES and (mode == QUERY or takes_post(redirect_uri)) else QUERY
 
 
 def parse_request(form: Form, client: Client, redirect_uri: str, resources: Mapping[str, object]) -> AuthorizationRequest:
     """The whole request as a value. Raises `Refused`, to be sent to *redirect_uri*."""
     for check in CHECKS:
         check(form, client)
+    if form.get("response_mode") == FORM_POST and not takes_post(redirect_uri):
+        raise Refused(Code.INVALID_REQUEST, "A form cannot be sent to this redirect URI; use the response mode query.")
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,
         redirect_given=form.get("redirect_uri") is not None,
-        response_mode=response_mode_of(form),
+        response_mode=response_mode_of(form, redirect_uri),
         state=form.get("state") or "",
         nonce=form.get("nonce") or "",
         scope=_scope(form, client),

@@ -64,6 +64,15 @@ def wanted_subject(claims: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def reaches(claims: str, acr: str) -> bool:
+    """Whether *acr*, the one level there is, meets what a claims request calls essential (section 5.5.1.1)."""
+    member = asked_claims(claims, "id_token").get("acr")
+    if not isinstance(member, dict) or member.get("essential") is not True:
+        return True
+    wanted = [member["value"]] if "value" in member else member.get("values")
+    return not isinstance(wanted, list) or acr in wanted
+
+
 def person_claims(account: Account, names: set[str]) -> dict[str, object]:
     """Those of *names* that the account has."""
     held: dict[str, object] = {"preferred_username": account.username, **account.claims}

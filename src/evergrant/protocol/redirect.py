@@ -89,6 +89,11 @@ def _good_port(port: str | None) -> bool:
     return port is None or 0 < int(port) < 65_536  # noqa: PLR2004 - TCP
 
 
+def takes_post(uri: str) -> bool:
+    """Whether a browser can send a form there; a private-use scheme opens an application, which gets an address only."""
+    return uri.startswith(("https://", "http://"))
+
+
 def target_of(uri: str) -> str:
     """What a Content-Security-Policy names it by: its origin, or its private-use scheme and a colon."""
     parts = urlsplit(uri)

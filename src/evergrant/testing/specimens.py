@@ -176,8 +176,13 @@ def flow(name: object = 1, **changes: Any) -> Flow:
         "started_at": NOW,
         "expires_at": NOW + 600,
         "signed_in_at": NOW + 1,
-        "consented": True,
+        "session_id": public(ids.Kind.SESSION, "session"),
+        "consented_by": public(ids.Kind.ACCOUNT, "account"),
         "selected": True,
+        "other": True,
+        "denied": True,
+        "answered_at": NOW + 2,
+        "code": digest("code", str(name)),
     }
     return Flow(**{**fields, **changes})
 

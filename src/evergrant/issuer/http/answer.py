@@ -14,6 +14,8 @@ TEXT: Final[Header] = (b"content-type", b"text/plain; charset=utf-8")
 NO_STORE: Final[tuple[Header, ...]] = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
 NO_SNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
 RETRY_SECONDS: Final = b"1"
+# An address with a code in it must not leak onwards (RFC 9700 section 4.2).
+_NO_REFERRER: Final[Header] = (b"referrer-policy", b"no-referrer")
 
 
 class Answer(NamedTuple):
@@ -50,7 +52,12 @@ def refusal(error: Refused, scheme: str = "") -> Answer:
 
 def redirect(location: str, *headers: Header) -> Answer:
     """303, so that a credential POST is never repeated elsewhere (RFC 9700 section 4.12)."""
-    return Answer(303, ((b"location", location.encode("ascii")), *NO_STORE, *headers), b"")
+    return Answer(303, ((b"location", location.encode("ascii")), *NO_STORE, _NO_REFERRER, *headers), b"")
+
+
+def retry_after(seconds: int) -> Header:
+    """The header that says when to come back."""
+    return (b"retry-after", b"%d" % seconds)
 
 
 def plain(status: int, text: str, *headers: Header) -> Answer:

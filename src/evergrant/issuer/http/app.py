@@ -22,12 +22,19 @@ BODY_SECONDS: Final = 10
 _ONCE: Final = frozenset({b"host", b"authorization", b"content-type", b"content-length", b"dpop", b"origin"})
 
 
+Tell = Callable[[Refused, str], Answer]
+
+
 class Route(NamedTuple):
-    """What lives at a path. *cors* lets scripts of any origin read it; they bring their own credentials, never cookies."""
+    """What lives at a path. *cors* lets scripts of any origin read it; they bring their own credentials, never cookies.
+
+    *tell* is how a refusal looks there, given its error id: a page for people; None is JSON for machines.
+    """
 
     name: str
     methods: Mapping[str, Handler]
     cors: bool = False
+    tell: Tell | None = None
 
 
 class Watch(Protocol):
@@ -70,10 +77,10 @@ class Application:
     """ASGI. *routes* maps exact raw paths; *fallback* answers every other path."""
 
     def __init__(
-        self, routes: Mapping[str, Route], fallback: Handler, limits: HttpLimits, watch: Watch, life: Life
+        self, routes: Mapping[str, Route], fallback: Route, limits: HttpLimits, watch: Watch, life: Life
     ) -> None:
         self._routes = {path.encode("ascii"): route for path, route in routes.items()}
-        self._fallback = Route("unknown", {"GET": fallback, "HEAD": fallback, "POST": fallback})
+        self._fallback = fallback
         self._limits = limits
         self._watch = watch
         self._life = life
@@ -120,27 +127,41 @@ class Application:
                 return plain(421, "This server does not answer for that host name.")
             handler = route.methods.get(method) or (route.methods.get("GET") if method == "HEAD" else None)
             if handler is None:
-                return _other_method(route, method)
+                return self._other_method(scope, route, method)
             body = await self._body(headers, receive) if method == "POST" else b""
             network = network_of(scope, headers, self._limits.trusted)
             text = path.decode("ascii", "replace")
             ask = Ask(method, text, scope["query_string"], headers, body, network, self._limits.form)
             return await handler(ask)
         except Refused as error:
-            return self._refused(route, error, ask)
+            return self._refused(scope, route, error, ask)
         except StoreUnavailable as error:
             trouble = Refused(Code.TEMPORARILY_UNAVAILABLE, "Try again; nothing was changed.", str(error))
-            return self._refused(route, trouble, ask)
+            return self._refused(scope, route, trouble, ask)
         except Gone:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: logged with an id, told without detail
             identity = self._watch.failed(route.name, error)
-            return refusal(Refused(Code.SERVER_ERROR, f"An unexpected error, reported as {identity}."))
+            trouble = Refused(Code.SERVER_ERROR, f"An unexpected error, reported as {identity}.")
+            return refusal(trouble) if route.tell is None else route.tell(trouble, identity)
 
-    def _refused(self, route: Route, error: Refused, ask: Ask | None) -> Answer:
-        if ask is not None:
-            self._watch.refused(route.name, error, ask)
-        return refusal(error, "Basic" if ask is not None and ask.header(b"authorization")[:6].lower() == "basic " else "")
+    def _refused(self, scope: Scope, route: Route, error: Refused, ask: Ask | None) -> Answer:
+        ask = ask or _unread(scope, self._limits)
+        identity = self._watch.refused(route.name, error, ask)
+        if route.tell is not None:
+            return route.tell(error, identity)
+        return refusal(error, "Basic" if ask.header(b"authorization")[:6].lower() == "basic " else "")
+
+    def _other_method(self, scope: Scope, route: Route, method: str) -> Answer:
+        if method == "OPTIONS" and route.cors:
+            return Answer(204, _PREFLIGHT, b"")
+        offered = {*route.methods, *(["OPTIONS"] if route.cors else []), *(["HEAD"] if "GET" in route.methods else [])}
+        allow = (b"allow", ", ".join(sorted(offered)).encode())
+        if route.tell is None:
+            return plain(405, "This method is not offered here.", allow)
+        error = Refused(Code.INVALID_REQUEST, "This address cannot be opened like that.", status=405)
+        answer = self._refused(scope, route, error, None)
+        return answer._replace(headers=(*answer.headers, allow))
 
     def _headers(self, pairs: list[Header]) -> Mapping[bytes, bytes]:
         headers = dict(pairs)
@@ -193,11 +214,10 @@ _PREFLIGHT: Final[tuple[Header, ...]] = (
 )
 
 
-def _other_method(route: Route, method: str) -> Answer:
-    if method == "OPTIONS" and route.cors:
-        return Answer(204, _PREFLIGHT, b"")
-    allowed = ", ".join(sorted({*route.methods, *(["OPTIONS"] if route.cors else [])})).encode()
-    return plain(405, "This method is not offered here.", (b"allow", allowed))
+def _unread(scope: Scope, limits: HttpLimits) -> Ask:
+    """What there is to tell of a request that was refused before it was read."""
+    path = scope.get("raw_path") or b""
+    return Ask(scope["method"], path.decode("ascii", "replace"), b"", {}, b"", network_of(scope, {}, ()), limits.form)
 
 
 def _joined(pairs: list[Header]) -> dict[bytes, bytes]:

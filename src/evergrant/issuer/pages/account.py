@@ -1,12 +1,14 @@
 """/account: my sessions and devices, my connected applications, and ending each of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 from evergrant.domain import id as ids
 from evergrant.domain.client import Client
 from evergrant.domain.family import Family
 from evergrant.domain.reason import Reason
 from evergrant.domain.scope import split
+from evergrant.domain.session import Session
 from evergrant.issuer.http.answer import Answer
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.desk import Desk, Visit
@@ -14,16 +16,15 @@ from evergrant.issuer.pages.dispatch import Dispatcher
 from evergrant.issuer.pages.view import AccountPage, FamilyLine, GrantLine, Notice, SessionLine
 from evergrant.issuer.service import ends
 from evergrant.issuer.service.flows import Flows
-from evergrant.issuer.service.sessions import Found
+from evergrant.issuer.service.sessions import Found, alive
 from evergrant.protocol.form import Form
 from evergrant.protocol.redirect import host_of
 from evergrant.store.port import Tx, Which
 
 MOST_LINES = 200
 DONE = {
-    "session": "That session is signed out.",
-    "everywhere": "Everything is signed out.",
-    "family": "That device is signed out.",
+    "session": "That browser is signed out.",
+    "family": "That application is signed out on that device.",
     "grant": "The application no longer has access.",
     "password": "The password is changed, and everything else is signed out.",
 }
@@ -42,7 +43,7 @@ class AccountHandler:
         lines = await self._desk.store.read(_lines(visit.found, self._desk.clock.now(), self._desk.catalog.client))
         told = DONE.get(ask.parameters().get("done") or "")
         page = AccountPage(
-            csrf=visit.csrf,
+            csrf=visit.session_csrf,
             account_label=visit.found.account.username,
             now=self._desk.clock.now(),
             sessions=lines[0],
@@ -53,7 +54,10 @@ class AccountHandler:
         return self._desk.show(page, visit)
 
     async def end_session(self, ask: Ask) -> Answer:
-        return await self._act(ask, "session", _end_session)
+        visit, form = await self._desk.posted_in_session(ask)
+        if visit.found is not None and form.get("id") == visit.found.session.id:
+            return await self._sign_out(ask, visit, visit.found)
+        return await self._done(ask, visit, form, "session", _end_session)
 
     async def end_family(self, ask: Ask) -> Answer:
         return await self._act(ask, "family", _end_family)
@@ -62,7 +66,7 @@ class AccountHandler:
         return await self._act(ask, "grant", _withdraw)
 
     async def end_all(self, ask: Ask) -> Answer:
-        visit, _ = await self._desk.posted(ask)
+        visit, _ = await self._desk.posted_in_session(ask)
         if visit.found is not None:
             account_id, now = visit.found.account.id, self._desk.clock.now()
             await self._desk.store.write(
@@ -70,8 +74,20 @@ class AccountHandler:
             )
         return self._desk.go("/signed-out", visit, self._desk.no_session_cookie())
 
+    async def _sign_out(self, ask: Ask, visit: Visit, found: Found) -> Answer:
+        now = self._desk.clock.now()
+        await self._desk.store.write(
+            lambda tx: ends.end_session(tx, found.session.id, Reason.SIGNED_OUT, now, ask.network, ask.agent)
+        )
+        return self._desk.go("/signed-out", visit, self._desk.no_session_cookie())
+
     async def _act(self, ask: Ask, what: str, work: Callable[[Tx, Found, Form, int], None]) -> Answer:
-        visit, form = await self._desk.posted(ask)
+        visit, form = await self._desk.posted_in_session(ask)
+        return await self._done(ask, visit, form, what, work)
+
+    async def _done(
+        self, ask: Ask, visit: Visit, form: Form, what: str, work: Callable[[Tx, Found, Form, int], None]
+    ) -> Answer:
         if visit.found is None:
             return await self._sign_in(ask, visit)
         found, now = visit.found, self._desk.clock.now()
@@ -112,7 +128,7 @@ def _lines(found: Found, now: int, client_of: Callable[[str], Client | None]) ->
 
     def work(tx: Tx) -> Lines:
         account_id = found.account.id
-        held = [item for item in tx.sessions.find(MOST_LINES, account_id=account_id) if item.live(now)]
+        held = list(islice(_live(tx, account_id, now), MOST_LINES))
         families = [f for f in tx.families.find(Which(account_id=account_id), MOST_LINES) if now < _end(f)]
         used = {f.grant_id: 0 for f in families}
         for family in families:
@@ -144,6 +160,14 @@ def _lines(found: Found, now: int, client_of: Callable[[str], Client | None]) ->
         )  # fmt: skip
 
     return work
+
+
+def _live(tx: Tx, account_id: str, now: int) -> Iterator[Session]:
+    """The sessions of an account that go on; those that ended are kept for their reasons, and may be many."""
+    after: str | None = None
+    while page := tx.sessions.find(MOST_LINES, after, account_id=account_id):
+        yield from (session for session in page if alive(tx, session, now))
+        after = page[-1].id
 
 
 def _end(family: Family) -> int:

@@ -3,14 +3,15 @@
 Nothing is sent to a client before its redirect URI is known to be its own. No CORS here, ever (RFC 9700 section 2.6).
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 from evergrant.domain.client import Client
 from evergrant.issuer.http.answer import Answer, redirect
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.desk import Desk
 from evergrant.issuer.pages.dispatch import Dispatcher
-from evergrant.issuer.service.flows import Flows
+from evergrant.issuer.service.flows import ACR, Flows
 from evergrant.issuer.service.minting import ID_JWT, target_of
 from evergrant.protocol.authorization import (
     AuthorizationRequest,
@@ -19,9 +20,12 @@ from evergrant.protocol.authorization import (
     redirect_uri_of,
     response_mode_of,
 )
-from evergrant.protocol.claims import wanted_subject
+from evergrant.protocol.claims import reaches, wanted_subject
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
+
+# Beyond this a browser or a proxy may cut the address off.
+MOST_QUERY: Final = 16_384
 
 
 class _Answerable(NamedTuple):
@@ -43,8 +47,11 @@ class Authorize:
 
     async def post(self, ask: Ask) -> Answer:
         """A cross-site POST brings no SameSite cookie, so the same request is asked again by GET (section 3.1.2.1)."""
-        ask.form()
-        return redirect(self._desk.path("/authorize?") + ask.body.decode("ascii"))
+        form = ask.form()
+        query = urlencode([*form.values.items(), *(("resource", item) for item in form.resources)])
+        if len(query) > MOST_QUERY:
+            raise Refused(Code.INVALID_REQUEST, "The request is too long.", status=413)
+        return redirect(self._desk.path("/authorize?") + query)
 
     async def _authorize(self, ask: Ask, form: Form) -> Answer:
         visit = await self._desk.visit(ask)
@@ -53,7 +60,7 @@ class Authorize:
             request, subject = self._request(known)
         except Refused as error:
             return self._dispatcher.reply(
-                known.redirect_uri, response_mode_of(form), form.get("state") or "",
+                known.redirect_uri, response_mode_of(form, known.redirect_uri), form.get("state") or "",
                 {"error": error.code.value, "error_description": error.description}, visit,
             )  # fmt: skip
         flow = await self._flows.start(request, subject, visit.browser)
@@ -76,6 +83,8 @@ class Authorize:
         target_of(settings, known.client, request.scope, request.resources)
         hinted = self._hinted(request.id_token_hint, known.client)
         demanded = wanted_subject(request.claims)
+        if not reaches(request.claims, ACR):
+            raise Refused(Code.UNMET_REQUIREMENTS, "The authentication that is asked for is not offered here.")
         if hinted and demanded and hinted != demanded:
             raise Refused(Code.INVALID_REQUEST, "The hint and the claims name different people.")
         return request, hinted or demanded

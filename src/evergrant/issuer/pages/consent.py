@@ -1,4 +1,4 @@
-"""/consent: what, for how long, revocable where. The form carries a decision and nothing it decides on (attack S-05)."""
+"""/consent: what, for how long, revocable where. The form carries a decision, not what it is about (attack S-05)."""
 
 from typing import Final
 
@@ -11,13 +11,12 @@ from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
-from evergrant.issuer.pages.guard import flow_over
+from evergrant.issuer.pages.guard import FlowOver
 from evergrant.issuer.pages.view import ConsentPage, ScopeLine
 from evergrant.issuer.pages.wording import duration, lifetime_sentence
 from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.authorization import AuthorizationRequest
-from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.redirect import Kind, host_of, kind_of
 
 ALLOW: Final = "allow"
@@ -34,24 +33,26 @@ class ConsentHandler:
         flow, visit = ask.parameters().get("flow") or "", await self._desk.visit(ask)
         standing = await self._flows.standing(flow, visit.browser, visit.cookie)
         if standing is None:
-            return flow_over(self._desk)
+            raise FlowOver
         if standing.step is not Step.CONSENT or standing.request is None or standing.client is None:
             return await self._dispatcher.onward(ask, visit, flow)
         return self._page(visit, flow, standing, standing.request, standing.client)
 
     async def post(self, ask: Ask) -> Answer:
-        visit, form = await self._desk.posted(ask)
+        posted = await self._dispatcher.posted(ask)
+        if isinstance(posted, Answer):
+            return posted
+        visit, form = posted
         flow, decision = form.get("flow") or "", form.get("decision")
         standing = await self._flows.standing(flow, visit.browser, visit.cookie)
         if standing is None or standing.request is None:
-            return flow_over(self._desk)
+            raise FlowOver
         if standing.step is not Step.CONSENT or decision not in {ALLOW, DENY}:
             return await self._dispatcher.onward(ask, visit, flow)
         if decision == DENY:
-            await self._flows.deny(flow, standing, ask.network, ask.agent)
-            refused = Refused(Code.ACCESS_DENIED, "The person did not allow this.")
-            return self._dispatcher.error(standing.request, refused, visit)
-        await self._flows.consent(flow, visit.browser, visit.cookie)
+            await self._flows.deny(flow, visit.browser, visit.cookie, ask.network, ask.agent)
+        else:
+            await self._flows.consent(flow, visit.browser, visit.cookie)
         return await self._dispatcher.onward(ask, visit, flow)
 
     def _page(
@@ -64,7 +65,7 @@ class ConsentHandler:
             for name in split(request.scope)
         )
         page = ConsentPage(
-            csrf=visit.csrf,
+            csrf=visit.session_csrf,
             flow=flow,
             client_name=client.name,
             client_host=host_of(request.redirect_uri),

@@ -91,9 +91,6 @@ ALWAYS: Final[Headers] = (
     (b"permissions-policy", b"camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
 
-# What a redirect carries: it has no content to protect, and an address with a code in it must neither leak nor be kept.
-REDIRECT_HEADERS: Final[Headers] = ((b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store"))
-
 
 def headers_for(page: Page, form_targets: tuple[str, ...] = ()) -> Headers:
     """The headers of *page*, without its content type. *form_targets* come from `form_targets_of`.

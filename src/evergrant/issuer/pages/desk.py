@@ -4,7 +4,6 @@ What lives here: cookies, CSRF tokens, the origin check, page answers. What must
 """
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 from typing import Final, NamedTuple
@@ -17,7 +16,7 @@ from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.http.answer import HTML, Answer, Header, redirect
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import headers_for
-from evergrant.issuer.pages.view import ErrorPage, Page, Pages
+from evergrant.issuer.pages.view import Page, Pages
 from evergrant.issuer.service import sessions
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.error import Code, Refused
@@ -30,24 +29,36 @@ _CSRF: Final = b"evergrant csrf 1"
 
 
 class Visit(NamedTuple):
-    """One browser at one moment. *browser* is a digest; *cookie* the session cookie's text; *headers* set cookies."""
+    """One browser at one moment. *browser* is a digest; *cookie* the session cookie's text; *headers* set cookies.
+
+    *csrf* is bound to the browser; *session_csrf* to the session as well, for what was shown to one person only.
+    """
 
     browser: bytes
     cookie: str
     csrf: str
+    session_csrf: str
     found: sessions.Found | None
     headers: tuple[Header, ...]
+
+
+class PageTooOld(Refused):
+    """A form that was not sent from a page shown here, or not in this session: somebody else has signed in since."""
+
+    def __init__(self, visit: Visit, form: Form) -> None:
+        super().__init__(Code.INVALID_REQUEST, "This page is too old. Go back, reload it and try again.", "csrf")
+        self.visit: Final = visit
+        self.form: Final = form
 
 
 class Desk:
     """Shared by all page handlers."""
 
     def __init__(
-        self, store: Store, catalog: Catalog, settings: Settings, pages: Pages, clock: Clock, entropy: Entropy,
-        error_id: Callable[[], str],
-    ) -> None:  # fmt: skip
+        self, store: Store, catalog: Catalog, settings: Settings, pages: Pages, clock: Clock, entropy: Entropy
+    ) -> None:
         self.store, self.catalog, self.settings = store, catalog, settings
-        self.clock, self._pages, self._entropy, self._error_id = clock, pages, entropy, error_id
+        self.clock, self._pages, self._entropy = clock, pages, entropy
         self._browser_cookie = f"{settings.cookie}-browser"
 
     def path(self, path: str) -> str:
@@ -69,13 +80,14 @@ class Desk:
         if found is not None and found.turned:
             cookie = fresh
             headers.append(self.session_cookie(cookie))
-        return Visit(digest(BROWSER_DIGEST, name), cookie, self._csrf(name), found, tuple(headers))
+        own = self._csrf(name, found.session.id) if found is not None else ""
+        return Visit(digest(BROWSER_DIGEST, name), cookie, self._csrf(name), own, found, tuple(headers))
 
     async def _found(self, ask: Ask, cookie: str, fresh: str, now: int) -> sessions.Found | None:
         if not cookie.startswith(SESSION):
             return None
         found = await self.store.read(lambda tx: sessions.find(tx, cookie, now))
-        if found is None or now - found.session.seen_at < sessions.SEEN_SECONDS:
+        if found is None or not found.due(now):
             return found
         return await self.store.write(
             lambda tx: sessions.touch(tx, cookie, fresh, self.settings, ask.network, ask.agent, now)
@@ -83,12 +95,32 @@ class Desk:
 
     async def posted(self, ask: Ask) -> tuple[Visit, Form]:
         """A form of ours that was sent from a page of ours (attacks S-01, S-02). Raises `Refused`."""
-        self._same_origin(ask)
-        visit, form = await self.visit(ask), ask.form()
-        given = form.get("csrf") or ""
-        if not self._good_csrf(ask.cookie(self._browser_cookie), given):
-            raise Refused(Code.INVALID_REQUEST, "This page is too old. Go back, reload it and try again.", "csrf")
+        visit, form = await self._sent(ask)
+        if not self._good_csrf(ask, form, ""):
+            raise PageTooOld(visit, form)
         return visit, form
+
+    async def posted_in_session(self, ask: Ask) -> tuple[Visit, Form]:
+        """The same for a page that was shown to the person signed in now. Raises `Refused`, `PageTooOld`.
+
+        Without a session there is nothing to protect, and every handler sends the person to sign in.
+        """
+        visit, form = await self._sent(ask)
+        if visit.found is not None and not self._good_csrf(ask, form, visit.found.session.id):
+            raise PageTooOld(visit, form)
+        return visit, form
+
+    async def _sent(self, ask: Ask) -> tuple[Visit, Form]:
+        self._same_origin(ask)
+        if not ask.cookie(self._browser_cookie):
+            told = "Your browser sent no cookie. Allow cookies for this site."
+            raise Refused(Code.INVALID_REQUEST, told, "no cookie")
+        return await self.visit(ask), ask.form()
+
+    def _good_csrf(self, ask: Ask, form: Form, session_id: str) -> bool:
+        name, given = ask.cookie(self._browser_cookie), (form.get("csrf") or "").encode()
+        versions = self.catalog.ring.mac_keys
+        return any(compare_digest(self._csrf(name, session_id, version).encode(), given) for version in versions)
 
     def _same_origin(self, ask: Ask) -> None:
         site, origin = ask.header(b"sec-fetch-site"), ask.header(b"origin")
@@ -97,15 +129,10 @@ class Desk:
         if site not in {"", "same-origin", "none"} or origin not in {"", "null", ours}:
             raise Refused(Code.INVALID_REQUEST, "This form was sent from another site.", "origin", status=403)
 
-    def _csrf(self, name: str, version: int | None = None) -> str:
+    def _csrf(self, name: str, session_id: str = "", version: int | None = None) -> str:
         ring = self.catalog.ring
         key = ring.derive(ring.mac_version(self.clock.now()) if version is None else version, _CSRF)
-        return urlsafe_b64encode(hmac_digest(key, name.encode(), "sha256")[:24]).decode("ascii")
-
-    def _good_csrf(self, name: str, given: str) -> bool:
-        return bool(name) and any(
-            compare_digest(self._csrf(name, version).encode(), given.encode()) for version in self.catalog.ring.mac_keys
-        )
+        return urlsafe_b64encode(hmac_digest(key, f"{name} {session_id}".encode(), "sha256")[:24]).decode("ascii")
 
     def session_cookie(self, text: str) -> Header:
         return self._set(self.settings.cookie, text, self.settings.session_absolute)
@@ -126,12 +153,3 @@ class Desk:
     def go(self, path: str, visit: Visit, *headers: Header) -> Answer:
         """On to another page of ours."""
         return redirect(self.path(path), *visit.headers, *headers)
-
-    def trouble(self, status: int, title: str, what: str, todo: str, code: str | None = None) -> Answer:
-        """A page that says what happened and what to do."""
-        page = ErrorPage(
-            title=title, what_happened=what, what_to_do=todo, error_id=self._error_id(), error_code=code
-        )  # fmt: skip
-        retry = ((b"retry-after", b"2"),) if status == 503 else ()  # noqa: PLR2004 - HTTP
-        answer = self.show(page, None, (), status)
-        return answer._replace(headers=(*answer.headers, *retry))

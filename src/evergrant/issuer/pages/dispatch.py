@@ -11,12 +11,13 @@ from evergrant.domain.steps import Step
 from evergrant.issuer.http.answer import Answer, redirect
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import form_targets_of
-from evergrant.issuer.pages.desk import Desk, Visit
-from evergrant.issuer.pages.guard import flow_over
+from evergrant.issuer.pages.desk import Desk, PageTooOld, Visit
+from evergrant.issuer.pages.guard import FlowOver
 from evergrant.issuer.pages.view import FormPostPage
 from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.protocol.authorization import FORM_POST, AuthorizationRequest
 from evergrant.protocol.error import Code, Refused
+from evergrant.protocol.form import Form
 
 PATHS: Final[Mapping[Step, str]] = {
     Step.SIGN_IN: "/sign-in",
@@ -39,19 +40,30 @@ class Dispatcher:
     def __init__(self, desk: Desk, flows: Flows) -> None:
         self._desk, self._flows = desk, flows
 
+    async def posted(self, ask: Ask) -> tuple[Visit, Form] | Answer:
+        """A flow's form, or where to go instead when its page was shown to somebody else. Raises `Refused`."""
+        try:
+            return await self._desk.posted_in_session(ask)
+        except PageTooOld as old:
+            return await self.onward(ask, old.visit, old.form.get("flow") or "")
+
     async def onward(self, ask: Ask, visit: Visit, flow: str, *, silent: bool = False) -> Answer:
         """The next page of *flow*, or its answer; with *silent* an error instead of a page."""
         standing = await self._flows.standing(flow, visit.browser, visit.cookie)
         if standing is None:
-            return flow_over(self._desk)
+            raise FlowOver
+        if standing.flow.denied and standing.request is not None:
+            return self.error(standing.request, Refused(Code.ACCESS_DENIED, "The person did not allow this."), visit)
         if standing.step is not Step.DONE:
+            if standing.flow.answered_at:
+                raise FlowOver
             if silent and standing.request is not None:
                 await self._flows.drop(flow)
                 error = Refused(SILENT[standing.step], "The request cannot be answered without asking the person.")
                 return self.error(standing.request, error, visit)
             return self._desk.go(f"{PATHS[standing.step]}?{urlencode({'flow': flow})}", visit)
         if standing.request is None:
-            await self._flows.drop(flow)
+            await self._flows.arrived(flow, visit.browser)
             return self._desk.go("/account", visit)
         return await self._finish(ask, visit, flow, standing, standing.request)
 
@@ -60,7 +72,7 @@ class Dispatcher:
     ) -> Answer:
         code = await self._flows.finish(flow, visit.browser, visit.cookie, ask.network, ask.agent)
         if code is None:
-            return flow_over(self._desk)
+            raise FlowOver
         return self.answer(request, {"code": code}, visit, standing.client.name if standing.client else None)
 
     def error(self, request: AuthorizationRequest, error: Refused, visit: Visit) -> Answer:

@@ -4,10 +4,11 @@ A hint that fits the session signs out at once; anything else asks the person fi
 address that the named client did not register (attack U-11).
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlencode
 
-from msgspec import DecodeError, convert, json
+from msgspec import DecodeError, json
 
 from evergrant.domain.reason import Reason
 from evergrant.issuer.http.answer import Answer, redirect
@@ -21,15 +22,19 @@ from evergrant.issuer.service.minting import ID_JWT
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 
+# A client's form comes from another site and brings no SameSite cookie, so it belongs to no browser yet.
+_ANY_BROWSER: Final = b""
 
-class _Wanted(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
     """A checked logout request. *uri* is registered by *client_id*, or empty; *sid* is from the hint, or empty."""
 
-    client_id: str
-    uri: str
-    state: str
-    sid: str
-    subject: str
+    client_id: str = ""
+    uri: str = ""
+    state: str = ""
+    sid: str = ""
+    subject: str = ""
 
 
 class EndSession:
@@ -39,26 +44,40 @@ class EndSession:
         self._desk, self._flows = desk, flows
 
     async def get(self, ask: Ask) -> Answer:
-        return await self._asked(ask, ask.parameters())
+        form = ask.parameters()
+        kept = form.get("request")
+        if kept is None:
+            await self._desk.catalog.fresh()
+            return await self._asked(ask, self._wanted(form))
+        return await self._asked(ask, await self._kept(kept, _ANY_BROWSER))
 
     async def post(self, ask: Ask) -> Answer:
-        """Either a client's request as a form, or the person's answer to the confirmation page."""
+        """Either the person's answer to the confirmation page, or a client's request as a form.
+
+        The latter is checked, kept, and asked again by GET, which brings the cookies; no hint in the address.
+        """
         form = ask.form()
-        return await (self._decided(ask) if form.get("decision") else self._asked(ask, form))
+        if form.get("decision"):
+            return await self._decided(ask)
+        await self._desk.catalog.fresh()
+        flow = await self._flows.keep(json.encode(self._wanted(form)).decode(), _ANY_BROWSER)
+        return redirect(self._desk.path(f"/end_session?{urlencode({'request': flow})}"))
 
     async def signed_out(self, ask: Ask) -> Answer:
-        return self._desk.show(SignedOutPage(), await self._desk.visit(ask))
-
-    async def _asked(self, ask: Ask, form: Form) -> Answer:
         visit = await self._desk.visit(ask)
-        wanted = self._wanted(form)
+        if visit.found is not None:
+            return self._desk.go("/account", visit)
+        return self._desk.show(SignedOutPage(), visit)
+
+    async def _asked(self, ask: Ask, wanted: _Wanted) -> Answer:
+        visit = await self._desk.visit(ask)
         if visit.found is None:
             return self._gone(visit, wanted)
         session = visit.found.session
-        fits = wanted.sid == session.id or (not wanted.sid and wanted.subject == session.account_id)
-        if fits and (wanted.sid or wanted.subject):
+        fits = wanted.sid == session.id if wanted.sid else wanted.subject == session.account_id
+        if fits:
             return await self._end(ask, visit, wanted)
-        flow = await self._flows.keep(json.encode(wanted._asdict()).decode(), visit.browser)
+        flow = await self._flows.keep(json.encode(wanted).decode(), visit.browser)
         client = self._desk.catalog.client(wanted.client_id)
         page = SignOutPage(
             csrf=visit.csrf,
@@ -70,14 +89,18 @@ class EndSession:
 
     async def _decided(self, ask: Ask) -> Answer:
         visit, form = await self._desk.posted(ask)
-        kept = await self._flows.take(form.get("request") or "", visit.browser)
-        try:
-            wanted = convert(json.decode(kept), _Wanted) if kept else _Wanted("", "", "", "", "")
-        except DecodeError as error:
-            raise Refused(Code.INVALID_REQUEST, "This page is too old. Start again.") from error
+        wanted = await self._kept(form.get("request") or "", visit.browser)
         if form.get("decision") != "sign_out":
             return self._desk.go("/account", visit)
         return await self._end(ask, visit, wanted)
+
+    async def _kept(self, text: str, browser: bytes) -> _Wanted:
+        """A request that was checked before; an empty one when it is over, for signing out must still be possible."""
+        kept = await self._flows.kept(text, browser)
+        try:
+            return json.decode(kept, type=_Wanted) if kept else _Wanted()
+        except DecodeError:
+            return _Wanted()
 
     async def _end(self, ask: Ask, visit: Visit, wanted: _Wanted) -> Answer:
         if visit.found is not None:
@@ -89,11 +112,11 @@ class EndSession:
         return self._gone(visit._replace(headers=headers), wanted)
 
     def _gone(self, visit: Visit, wanted: _Wanted) -> Answer:
-        if wanted.uri:
+        client = self._desk.catalog.client(wanted.client_id)
+        if client is not None and wanted.uri in client.post_logout_redirect_uris:
             joint = "&" if "?" in wanted.uri else "?"
             tail = joint + urlencode({"state": wanted.state}) if wanted.state else ""
             return redirect(wanted.uri + tail, *visit.headers)
-        client = self._desk.catalog.client(wanted.client_id)
         return self._desk.show(SignedOutPage(client_name=client.name if client else None), visit)
 
     def _wanted(self, form: Form) -> _Wanted:

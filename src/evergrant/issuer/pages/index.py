@@ -6,6 +6,7 @@ from evergrant.issuer.pages.assets import static_file
 from evergrant.issuer.pages.csp import static_headers
 from evergrant.issuer.pages.desk import Desk
 from evergrant.issuer.pages.view import IndexPage
+from evergrant.protocol.error import Code, Refused
 
 
 class IndexHandler:
@@ -24,7 +25,8 @@ class IndexHandler:
         if ask.path.startswith(self._static) and ask.method in {"GET", "HEAD"}:
             file = static_file(ask.path[len(self._static) :])
             if file is not None:
-                return Answer(200, ((b"content-type", file.content_type.encode()), *static_headers(file.etag)), file.body)
+                kind = (b"content-type", file.content_type.encode())
+                return Answer(200, (kind, *static_headers(file.etag)), file.body)
         if b"text/html" in ask.headers.get(b"accept", b""):
-            return self._desk.trouble(404, "There is nothing here", "This address has no page.", "Check the address.")
+            raise Refused(Code.INVALID_REQUEST, "This address has no page.", status=404)
         return plain(404, "There is nothing at this address.")

@@ -10,7 +10,7 @@ from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
-from evergrant.issuer.pages.guard import flow_over
+from evergrant.issuer.pages.guard import FlowOver
 from evergrant.issuer.pages.view import HOLDER, PRESENTER, TheftNoticePage
 from evergrant.issuer.pages.view import Party as PartyLine
 from evergrant.issuer.service.flows import Flows, Standing
@@ -27,17 +27,20 @@ class NoticeHandler:
         flow, visit = ask.parameters().get("flow") or "", await self._desk.visit(ask)
         standing = await self._flows.standing(flow, visit.browser, visit.cookie)
         if standing is None:
-            return flow_over(self._desk)
+            raise FlowOver
         if standing.step is not Step.NOTICE or standing.notice is None:
             return await self._dispatcher.onward(ask, visit, flow)
         return self._page(visit, flow, standing, standing.notice)
 
     async def post(self, ask: Ask) -> Answer:
-        visit, form = await self._desk.posted(ask)
+        posted = await self._dispatcher.posted(ask)
+        if isinstance(posted, Answer):
+            return posted
+        visit, form = posted
         flow, now = form.get("flow") or "", self._desk.clock.now()
         standing = await self._flows.standing(flow, visit.browser, visit.cookie)
         if standing is None:
-            return flow_over(self._desk)
+            raise FlowOver
         if standing.step is Step.NOTICE and standing.notice is not None:
             seen = standing.notice
 
@@ -53,7 +56,7 @@ class NoticeHandler:
     def _page(self, visit: Visit, flow: str, standing: Standing, notice: Notice) -> Answer:
         client = self._desk.catalog.client(notice.client_id)
         page = TheftNoticePage(
-            csrf=visit.csrf,
+            csrf=visit.session_csrf,
             flow=flow,
             client_name=client.name if client else "a removed application",
             device_label=notice.label,

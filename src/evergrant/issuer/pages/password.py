@@ -2,14 +2,18 @@
 
 from typing import Literal
 
-from evergrant.domain.throttle import Pace, failed, wait
-from evergrant.issuer.http.answer import Answer
+from evergrant.domain.throttle import Pace, failed, refunded, wait
+from evergrant.domain.token import SECRET_LENGTH, SESSION, write_opaque
+from evergrant.entropy import Entropy
+from evergrant.issuer.http.answer import Answer, retry_after
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.view import PasswordPage
+from evergrant.issuer.pages.wording import wait as in_words
 from evergrant.issuer.passwords import Passwords, PasswordTooWeak
 from evergrant.issuer.service.accounts import Accounts
-from evergrant.issuer.service.sessions import Found
+from evergrant.issuer.service.sessions import Found, Renewal
+from evergrant.protocol.error import Refused
 from evergrant.store.port import Tx
 
 Field = Literal["current_password", "new_password"]
@@ -18,8 +22,8 @@ Field = Literal["current_password", "new_password"]
 class PasswordHandler:
     """Shows and takes the form."""
 
-    def __init__(self, desk: Desk, accounts: Accounts, passwords: Passwords) -> None:
-        self._desk, self._accounts, self._passwords = desk, accounts, passwords
+    def __init__(self, desk: Desk, accounts: Accounts, passwords: Passwords, entropy: Entropy) -> None:
+        self._desk, self._accounts, self._passwords, self._entropy = desk, accounts, passwords, entropy
 
     async def get(self, ask: Ask) -> Answer:
         visit = await self._desk.visit(ask)
@@ -28,33 +32,48 @@ class PasswordHandler:
         return self._page(visit, visit.found)
 
     async def post(self, ask: Ask) -> Answer:
-        visit, form = await self._desk.posted(ask)
+        visit, form = await self._desk.posted_in_session(ask)
         if visit.found is None:
             return self._desk.go("/account", visit)
         account, now = visit.found.account, self._desk.clock.now()
         key, pace = f"password {account.id}", self._desk.settings.pace
-        if await self._desk.store.write(lambda tx: _charge(tx, key, pace, now)):
-            return self._page(visit, visit.found, "There were too many tries. Wait a little.", "current_password", 429)
-        if not await self._passwords.verify(account.password_hash, form.get("current_password") or ""):
-            return self._page(visit, visit.found, "The current password is not right.", "current_password", 401)
+        if seconds := await self._desk.store.write(lambda tx: _charge(tx, key, pace, now)):
+            told = f"There were too many tries. Wait {in_words(seconds)}, then try again."
+            answer = self._page(visit, visit.found, told, "current_password", 429)
+            return answer._replace(headers=(*answer.headers, retry_after(seconds)))
         try:
-            await self._accounts.set_password(account.id, form.get("new_password") or "", visit.found.session.id)
+            right = await self._passwords.verify(account.password_hash, form.get("current_password") or "")
+        except Refused:
+            await self._desk.store.write(lambda tx: _refund(tx, key, now))
+            raise
+        if not right:
+            return self._page(visit, visit.found, "The current password is not right.", "current_password", 401)
+        # Before the change, not after it: a change that has happened cannot be tried again with the old password.
+        await self._desk.store.write(lambda tx: tx.buckets.delete(key))
+        kept = Renewal(visit.found.session.id, write_opaque(SESSION, self._entropy.draw(SECRET_LENGTH)))
+        try:
+            await self._accounts.set_password(account.id, form.get("new_password") or "", kept)
         except PasswordTooWeak as error:
             return self._page(visit, visit.found, str(error), "new_password", 400)
-        await self._desk.store.write(lambda tx: tx.buckets.delete(key))
-        return self._desk.go("/account?done=password", visit)
+        return self._desk.go("/account?done=password", visit, self._desk.session_cookie(kept.cookie))
 
     def _page(
         self, visit: Visit, found: Found, error: str | None = None, field: Field | None = None, status: int = 200
     ) -> Answer:
         page = PasswordPage(
-            csrf=visit.csrf,
+            csrf=visit.session_csrf,
             account_label=found.account.username,
             min_length=self._desk.settings.min_password,
             error=error,
             field=field,
         )
         return self._desk.show(page, visit, (), status)
+
+
+def _refund(tx: Tx, key: str, now: int) -> None:
+    """Take back what a try was charged that nobody had the time to judge."""
+    if (bucket := tx.buckets.get(key)) is not None:
+        tx.buckets.put(refunded(bucket, now))
 
 
 def _charge(tx: Tx, key: str, pace: Pace, now: int) -> int:

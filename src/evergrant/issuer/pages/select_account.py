@@ -1,17 +1,13 @@
 """/select-account: go on as this person, or sign in as another (OpenID Connect Core section 3.1.2.1)."""
 
-from dataclasses import replace
-
-from evergrant.domain.reason import Reason
 from evergrant.domain.steps import Step
 from evergrant.issuer.http.answer import Answer
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk
 from evergrant.issuer.pages.dispatch import Dispatcher
-from evergrant.issuer.pages.guard import flow_over
+from evergrant.issuer.pages.guard import FlowOver
 from evergrant.issuer.pages.view import SelectAccountPage
-from evergrant.issuer.service.ends import end_session
 from evergrant.issuer.service.flows import Flows
 
 
@@ -25,11 +21,11 @@ class SelectAccountHandler:
         flow, visit = ask.parameters().get("flow") or "", await self._desk.visit(ask)
         standing = await self._flows.standing(flow, visit.browser, visit.cookie)
         if standing is None:
-            return flow_over(self._desk)
+            raise FlowOver
         if standing.step is not Step.SELECT or standing.request is None or standing.account is None:
             return await self._dispatcher.onward(ask, visit, flow)
         page = SelectAccountPage(
-            csrf=visit.csrf,
+            csrf=visit.session_csrf,
             flow=flow,
             account_label=standing.account.username,
             client_name=standing.client.name if standing.client else None,
@@ -37,13 +33,12 @@ class SelectAccountHandler:
         return self._desk.show(page, visit, form_targets_of(standing.request.redirect_uri))
 
     async def post(self, ask: Ask) -> Answer:
-        visit, form = await self._desk.posted(ask)
-        flow, choice, now = form.get("flow") or "", form.get("choice"), self._desk.clock.now()
-        if choice == "other" and visit.found is not None:
-            session_id = visit.found.session.id
-            await self._desk.store.write(
-                lambda tx: end_session(tx, session_id, Reason.SIGNED_OUT, now, ask.network, ask.agent)
-            )
+        posted = await self._dispatcher.posted(ask)
+        if isinstance(posted, Answer):
+            return posted
+        visit, form = posted
+        flow, choice = form.get("flow") or "", form.get("choice")
         if choice in {"continue", "other"}:
-            await self._flows.mark(flow, visit.browser, lambda kept, _: replace(kept, selected=True))
+            # Who is signed in stays so until somebody else has signed in: changing one's mind costs nothing.
+            await self._flows.select(flow, visit.browser, other=choice == "other")
         return await self._dispatcher.onward(ask, visit, flow)

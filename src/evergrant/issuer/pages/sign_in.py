@@ -1,15 +1,14 @@
 """/sign-in: name and password, and on to whatever comes next. One sentence for every failure (attack S-09)."""
 
-from dataclasses import replace
 from typing import Final
 
 from evergrant.domain.steps import Step
-from evergrant.issuer.http.answer import Answer
+from evergrant.issuer.http.answer import Answer, retry_after
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
-from evergrant.issuer.pages.guard import flow_over
+from evergrant.issuer.pages.guard import FlowOver
 from evergrant.issuer.pages.view import SignInPage
 from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.issuer.service.sign_in import Denied, SignedIn, SignIn, SignInAsk
@@ -31,7 +30,7 @@ class SignInHandler:
         flow, visit = ask.parameters().get("flow") or "", await self._desk.visit(ask)
         standing = await self._flows.standing(flow, visit.browser, visit.cookie)
         if standing is None:
-            return flow_over(self._desk)
+            raise FlowOver
         if standing.step is not Step.SIGN_IN:
             return await self._dispatcher.onward(ask, visit, flow)
         return self._page(visit, flow, standing)
@@ -41,15 +40,14 @@ class SignInHandler:
         flow = form.get("flow") or ""
         standing = await self._flows.standing(flow, visit.browser, visit.cookie)
         if standing is None:
-            return flow_over(self._desk)
+            raise FlowOver
         username = form.get("username") or ""
         result = await self._sign_in.sign_in(
-            SignInAsk(username, form.get("password") or "", visit.cookie, visit.browser, ask.network, ask.agent)
+            SignInAsk(username, form.get("password") or "", visit.cookie, visit.browser, flow, ask.network, ask.agent)
         )
         self._tally.signed_in(_outcome(result))
         if isinstance(result, Denied):
             return self._page(visit, flow, standing, username, result)
-        await self._flows.mark(flow, visit.browser, lambda kept, at: replace(kept, signed_in_at=at))
         cookie = self._desk.session_cookie(result.cookie)
         return await self._dispatcher.onward(
             ask, visit._replace(cookie=result.cookie, headers=(*visit.headers, cookie)), flow
@@ -70,7 +68,9 @@ class SignInHandler:
             wait_seconds=denied.wait or None if denied else None,
         )
         status = 200 if denied is None else 429 if denied.wait else 401
-        return self._desk.show(page, visit, form_targets_of(uri), status)
+        answer = self._desk.show(page, visit, form_targets_of(uri), status)
+        wait = (retry_after(denied.wait),) if denied and denied.wait else ()
+        return answer._replace(headers=(*answer.headers, *wait))
 
 
 def _outcome(result: SignedIn | Denied) -> str:

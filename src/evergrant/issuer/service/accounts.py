@@ -12,6 +12,7 @@ from evergrant.entropy import Entropy
 from evergrant.issuer.passwords import Passwords
 from evergrant.issuer.service.ends import end_account
 from evergrant.issuer.service.people import account_named
+from evergrant.issuer.service.sessions import Renewal, renew
 from evergrant.store.port import Store, Tx
 
 
@@ -58,7 +59,7 @@ class Accounts:
 
     async def find(self, name_or_id: str) -> Account:
         """One account by name or id. Raises `NoSuchAccount`."""
-        return await self._store.read(lambda tx: _wanted(tx, name_or_id))
+        return await self._store.read(lambda tx: wanted(tx, name_or_id))
 
     async def page(self, after: str | None = None, limit: int = PAGE) -> list[Account]:
         """Accounts in the order of their ids."""
@@ -69,7 +70,7 @@ class Accounts:
         now = self._clock.now()
 
         def work(tx: Tx) -> tuple[Account, int, int]:
-            account = replace(_wanted(tx, name_or_id), disabled_at=now)
+            account = replace(wanted(tx, name_or_id), disabled_at=now)
             tx.accounts.put(account)
             tx.events.add([Event(now, What.ACCOUNT_DISABLED, account_id=account.id)])
             return account, *end_account(tx, account.id, Reason.ACCOUNT_DISABLED, now)
@@ -81,7 +82,7 @@ class Accounts:
         now = self._clock.now()
 
         def work(tx: Tx) -> Account:
-            account = replace(_wanted(tx, name_or_id), disabled_at=0)
+            account = replace(wanted(tx, name_or_id), disabled_at=0)
             tx.accounts.put(account)
             tx.events.add([Event(now, What.ACCOUNT_ENABLED, account_id=account.id)])
             return account
@@ -93,7 +94,7 @@ class Accounts:
         now = self._clock.now()
 
         def work(tx: Tx) -> tuple[Account, int, int]:
-            account = _wanted(tx, name_or_id)
+            account = wanted(tx, name_or_id)
             ended = end_account(tx, account.id, Reason.ACCOUNT_DELETED, now)
             while grants := tx.grants.find(PAGE, account_id=account.id):
                 for grant in grants:
@@ -107,22 +108,30 @@ class Accounts:
 
         return await self._store.write(work)
 
-    async def set_password(self, name_or_id: str, password: str, keep_session: str = "") -> tuple[Account, int, int]:
-        """Set a password and end everything but *keep_session*. Raises `NoSuchAccount`, `PasswordTooWeak`."""
+    async def set_password(
+        self, name_or_id: str, password: str, keep: Renewal | None = None
+    ) -> tuple[Account, int, int]:
+        """Set a password and end everything but one session, which gets a new cookie: a thief may hold a copy of it.
+
+        Raises `NoSuchAccount`, `PasswordTooWeak`, `Refused` (temporarily_unavailable).
+        """
         known = await self.find(name_or_id)
         self._passwords.accept(password, known.username)
         hashed, now = await self._passwords.hash(password), self._clock.now()
 
         def work(tx: Tx) -> tuple[Account, int, int]:
-            account = replace(_wanted(tx, known.id), password_hash=hashed, password_changed_at=now)
+            account = replace(wanted(tx, known.id), password_hash=hashed, password_changed_at=now)
             tx.accounts.put(account)
             tx.events.add([Event(now, What.PASSWORD_CHANGED, account_id=account.id)])
-            return account, *end_account(tx, account.id, Reason.PASSWORD_CHANGED, now, keep_session)
+            if keep is not None:
+                renew(tx, keep, now)
+            return account, *end_account(tx, account.id, Reason.PASSWORD_CHANGED, now, keep.session_id if keep else "")
 
         return await self._store.write(work)
 
 
-def _wanted(tx: Tx, name_or_id: str) -> Account:
+def wanted(tx: Tx, name_or_id: str) -> Account:
+    """One account by id or name. Raises `NoSuchAccount`."""
     account = tx.accounts.get(name_or_id)
     if account is None:
         try:

@@ -4,7 +4,6 @@ What lives here: starting a flow, finding where it stands, writing down what a p
 code. What must not: which step comes next (`domain.steps`), HTML (`issuer.pages`).
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -24,11 +23,14 @@ from evergrant.entropy import Entropy
 from evergrant.issuer.service import sessions
 from evergrant.issuer.service.redeem import CODE_DIGEST
 from evergrant.issuer.settings import Settings
-from evergrant.protocol.authorization import AuthorizationRequest
+from evergrant.protocol.authorization import AuthorizationRequest, redirects_to
 from evergrant.store.port import Store, Tx
 
 FLOW_DIGEST: Final = "flow"
+KEPT_DIGEST: Final = "sign-out request"
 FLOW_SECONDS: Final = 3_600
+# A second click arrives within this time after the first one was answered.
+REPEAT_SECONDS: Final = 60
 ACR: Final = "urn:evergrant:password"
 
 
@@ -54,21 +56,20 @@ class Flows:
     async def start(self, request: AuthorizationRequest | None, subject: str, browser: bytes) -> str:
         """Keep a request for *browser*; the flow's opaque id. *subject* is the one account that will do, or empty."""
         kept = {"request": None if request is None else to_builtins(request), "subject": subject}
-        return await self.keep(json.encode(kept).decode(), browser)
+        return await self._add(FLOW_DIGEST, json.encode(kept).decode(), browser)
 
     async def standing(self, text: str, browser: bytes, cookie: str) -> Standing | None:
         """Where the flow stands now, or None when it is unknown, over, or another browser's."""
         now = self._clock.now()
         return await self._store.read(lambda tx: stand(tx, text, browser, cookie, now))
 
-    async def mark(self, text: str, browser: bytes, change: Callable[[Flow, int], Flow]) -> None:
-        """Write down what a page decided."""
-        now = self._clock.now()
+    async def select(self, text: str, browser: bytes, *, other: bool) -> None:
+        """Write down that the person goes on as who is signed in, or wants to be somebody *other*."""
 
         def work(tx: Tx) -> None:
-            flow = tx.flows.get(digest(FLOW_DIGEST, text))
-            if flow is not None and flow.browser == browser:
-                tx.flows.put(change(flow, now))
+            flow = find_flow(tx, text, browser)
+            if flow is not None:
+                tx.flows.put(replace(flow, selected=True, other=other))
 
         await self._store.write(work)
 
@@ -81,7 +82,7 @@ class Flows:
             if at is None or at.step is not Step.CONSENT or at.request is None or at.account is None:
                 return
             tx.grants.put(_widened(at.grant, grant_id, at.account.id, at.request, now))
-            tx.flows.put(replace(at.flow, consented=True))
+            tx.flows.put(replace(at.flow, consented_by=at.account.id))
             tx.events.add([
                 Event(now, What.CONSENT_GIVEN, at.request.client_id, at.account.id, detail=at.request.scope)
             ])  # fmt: skip
@@ -89,34 +90,44 @@ class Flows:
         await self._store.write(work)
 
     async def keep(self, request: str, browser: bytes) -> str:
-        """Keep any page's JSON for *browser* until it answers; the opaque id."""
+        """Keep a sign-out request's JSON for *browser* (empty for any) for as long as a flow; the opaque id."""
+        return await self._add(KEPT_DIGEST, request, browser)
+
+    async def kept(self, text: str, browser: bytes) -> str:
+        """What `keep` kept; the empty string when it is over or another browser's."""
+        now = self._clock.now()
+        flow = await self._store.read(lambda tx: find_flow(tx, text, browser, KEPT_DIGEST))
+        return "" if flow is None or now >= flow.expires_at else flow.request
+
+    async def _add(self, purpose: str, request: str, browser: bytes) -> str:
         text, now = write_opaque(FLOW, self._entropy.draw(SECRET_LENGTH)), self._clock.now()
-        flow = Flow(digest(FLOW_DIGEST, text), browser, request, now, now + FLOW_SECONDS)
+        flow = Flow(digest(purpose, text), browser, request, now, now + FLOW_SECONDS)
         await self._store.write(lambda tx: tx.flows.put(flow))
         return text
 
-    async def take(self, text: str, browser: bytes) -> str:
-        """What `keep` kept, once; the empty string when it is over or another browser's."""
+    async def deny(self, text: str, browser: bytes, cookie: str, network: str, agent: str) -> None:
+        """Write down that the person refused; nothing when there is nothing to refuse any more."""
         now = self._clock.now()
 
-        def work(tx: Tx) -> str:
-            flow = tx.flows.get(digest(FLOW_DIGEST, text))
-            if flow is None or flow.browser != browser or now >= flow.expires_at:
-                return ""
-            tx.flows.delete(flow.digest)
-            return flow.request
+        def work(tx: Tx) -> None:
+            at = stand(tx, text, browser, cookie, now)
+            if at is None or at.step is not Step.CONSENT or at.request is None or at.account is None:
+                return
+            tx.flows.put(_answered(replace(at.flow, denied=True), now))
+            tx.events.add([
+                Event(now, What.CONSENT_DENIED, at.request.client_id, at.account.id, network=network, agent=agent)
+            ])  # fmt: skip
 
-        return await self._store.write(work)
+        await self._store.write(work)
 
-    async def deny(self, text: str, standing: Standing, network: str, agent: str) -> None:
-        """Write down that the person refused, and forget the flow."""
-        client_id = standing.client.id if standing.client else ""
-        account_id = standing.account.id if standing.account else ""
-        event = Event(self._clock.now(), What.CONSENT_DENIED, client_id, account_id, network=network, agent=agent)
+    async def arrived(self, text: str, browser: bytes) -> None:
+        """Write down that a sign-in for the account area is over."""
+        now = self._clock.now()
 
         def work(tx: Tx) -> None:
-            tx.flows.delete(digest(FLOW_DIGEST, text))
-            tx.events.add([event])
+            flow = find_flow(tx, text, browser)
+            if flow is not None:
+                tx.flows.put(_answered(flow, now))
 
         await self._store.write(work)
 
@@ -125,7 +136,11 @@ class Flows:
         await self._store.write(lambda tx: tx.flows.delete(digest(FLOW_DIGEST, text)))
 
     async def finish(self, text: str, browser: bytes, cookie: str, network: str, agent: str) -> str | None:
-        """The authorization code of a flow that is done, or None when it is not done after all. Ends the flow."""
+        """The authorization code of a flow that is done, or None when it is not done after all. Answers the flow.
+
+        Asked again a moment later, because somebody clicked twice, it gives another code and takes the first one back;
+        None when the first one was redeemed, for then the answer has arrived.
+        """
         now, code = self._clock.now(), write_opaque(CODE, self._entropy.draw(SECRET_LENGTH))
         grant_id = ids.text(ids.Kind.GRANT, self._entropy.draw(ids.RAW_LENGTH))
         lifetime = self._settings.code_lifetime
@@ -135,18 +150,23 @@ class Flows:
             if at is None or at.step is not Step.DONE or at.request is None or at.session is None:
                 return None
             request, session = at.request, at.session
+            before = tx.codes.get(at.flow.code) if at.flow.code else None
+            if before is not None and before.spent_at:
+                return None
+            if before is not None:
+                tx.codes.delete(before.digest)
             grant = at.grant
             if grant is None or not grant.covers(request.scope, request.resources):
                 grant = _widened(grant, grant_id, session.account_id, request, now)
                 tx.grants.put(grant)
-            tx.codes.put(
-                Code(
-                    digest(CODE_DIGEST, code), request.client_id, session.account_id, grant.id, session.id,
-                    request.redirect_uri, request.redirect_given, request.challenge, request.nonce, request.scope,
-                    request.resources, session.auth_time, ACR, session.amr, request.claims, now, now + lifetime,
-                )  # fmt: skip
-            )
-            tx.flows.delete(at.flow.digest)
+            key = digest(CODE_DIGEST, code)
+            kept = Code(
+                key, request.client_id, session.account_id, grant.id, session.id, request.redirect_uri,
+                request.redirect_given, request.challenge, request.nonce, request.scope, request.resources,
+                session.auth_time, ACR, session.amr, request.claims, now, now + lifetime,
+            )  # fmt: skip
+            tx.codes.put(kept)
+            tx.flows.put(_answered(replace(at.flow, code=key), now))
             tx.events.add([
                 Event(now, What.CODE_ISSUED, request.client_id, session.account_id, "", session.id, "", -1, network,
                       agent)
@@ -158,8 +178,8 @@ class Flows:
 
 def stand(tx: Tx, text: str, browser: bytes, cookie: str, now: int) -> Standing | None:
     """Where a flow stands, from what is stored alone."""
-    flow = tx.flows.get(digest(FLOW_DIGEST, text)) if text.startswith(FLOW) else None
-    if flow is None or flow.browser != browser or now >= flow.expires_at:
+    flow = find_flow(tx, text, browser)
+    if flow is None or now >= flow.expires_at:
         return None
     kept = json.decode(flow.request)
     request = None if kept["request"] is None else convert(kept["request"], AuthorizationRequest)
@@ -170,12 +190,41 @@ def stand(tx: Tx, text: str, browser: bytes, cookie: str, now: int) -> Standing 
         step = Step.SIGN_IN if session is None else Step.NOTICE if notice else Step.DONE
         return Standing(flow, step, None, None, session, account, None, notice)
     client = tx.clients.get(request.client_id)
-    if client is None:
+    # A registration that changed under way decides: nothing is sent to an address that is no longer the client's.
+    if client is None or not redirects_to(client, request.redirect_uri):
         return None
     grant = find_grant(tx, session.account_id, client.id) if session else None
     wanted = Wanted(request.prompt, request.max_age, kept["subject"], request.scope, request.resources)
     step = next_step(wanted, flow, session, client, grant, notice is not None, now)
     return Standing(flow, step, request, client, session, account, grant, notice)
+
+
+def find_flow(tx: Tx, text: str, browser: bytes, purpose: str = FLOW_DIGEST) -> Flow | None:
+    """The flow with an opaque id, if it belongs to *browser*."""
+    flow = tx.flows.get(digest(purpose, text)) if text.startswith(FLOW) else None
+    return flow if flow is not None and flow.browser == browser else None
+
+
+def signed_in(tx: Tx, text: str, browser: bytes, session: Session) -> None:
+    """Write down that the person signed in for this flow."""
+    flow = find_flow(tx, text, browser)
+    if flow is not None:
+        tx.flows.put(replace(flow, signed_in_at=session.auth_time, session_id=session.id))
+
+
+def signed_in_before(tx: Tx, text: str, browser: bytes, account_id: str, now: int) -> Session | None:
+    """The session that a first click of the same person on the same form has begun a moment ago."""
+    flow = find_flow(tx, text, browser)
+    session = tx.sessions.get(flow.session_id) if flow is not None and flow.session_id else None
+    if session is None or session.account_id != account_id or not session.live(now):
+        return None
+    return session if now - session.auth_time <= REPEAT_SECONDS else None
+
+
+def _answered(flow: Flow, now: int) -> Flow:
+    if flow.answered_at:
+        return flow
+    return replace(flow, answered_at=now, expires_at=min(flow.expires_at, now + REPEAT_SECONDS))
 
 
 def find_grant(tx: Tx, account_id: str, client_id: str) -> Grant | None:

@@ -26,11 +26,25 @@ SEEN_SECONDS: Final = 60
 
 
 class Found(NamedTuple):
-    """A live session and its account. *turned* is true when the browser must be given the new cookie."""
+    """A live session and its account. *late*: the cookie is the one before the last turn.
+
+    *turned* is true when the browser must be given the new cookie.
+    """
 
     session: Session
     account: Account
+    late: bool = False
     turned: bool = False
+
+    def due(self, now: int) -> bool:
+        """Whether there is something to write down about this use of the session."""
+        return self.turns(now) or (not self.late and not self.session.arrived) or (
+            now - self.session.seen_at >= SEEN_SECONDS
+        )  # fmt: skip
+
+    def turns(self, now: int) -> bool:
+        """Whether the cookie is old enough to be replaced, or its replacement was lost on the way."""
+        return now - self.session.turned_at >= (TURN_OVERLAP + 1 if self.late else TURN_SECONDS)
 
 
 def find(tx: Tx, cookie: str, now: int) -> Found | None:
@@ -38,35 +52,43 @@ def find(tx: Tx, cookie: str, now: int) -> Found | None:
     if not cookie.startswith(SESSION):
         return None
     key = digest(COOKIE_DIGEST, cookie)
-    held = tx.sessions.find(1, digest=key)
+    held, late = tx.sessions.find(1, digest=key), False
     if not held:
-        held = [item for item in tx.sessions.find(1, previous=key) if now - item.turned_at <= TURN_OVERLAP]
-    if not held or held[0].ended is not None or now >= held[0].absolute_end:
+        late = True
+        held = [s for s in tx.sessions.find(1, previous=key) if not s.arrived or now - s.turned_at <= TURN_OVERLAP]
+    if not held:
         return None
     session = held[0]
-    if now >= session.idle_end and not _used_since(tx, session, now):
+    if not alive(tx, session, now):
         return None
     account = tx.accounts.get(session.account_id)
-    return None if account is None or account.disabled else Found(session, account)
+    return None if account is None or account.disabled else Found(session, account, late)
+
+
+def alive(tx: Tx, session: Session, now: int) -> bool:
+    """Whether a session goes on: not ended, not too old, and used in time, if only by an online family."""
+    if session.ended is not None or now >= session.absolute_end:
+        return False
+    return now < session.idle_end or _used_since(tx, session, now)
 
 
 def touch(tx: Tx, cookie: str, fresh: str, settings: Settings, network: str, agent: str, now: int) -> Found | None:
     """Find a session and note its use: slide the idle end, and turn the cookie to *fresh* when it is an hour old."""
     found = find(tx, cookie, now)
-    if found is None:
-        return None
-    session = found.session
-    turn = now - session.turned_at >= TURN_SECONDS and session.digest == digest(COOKIE_DIGEST, cookie)
-    if not turn and now - session.seen_at < SEEN_SECONDS:
+    if found is None or not found.due(now):
         return found
+    session, turn = found.session, found.turns(now)
     session = replace(
-        session, seen_at=now, network=network, agent=agent,
+        session, seen_at=now, network=network, agent=agent, arrived=session.arrived or not found.late,
         idle_end=min(now + settings.session_idle, session.absolute_end),
     )  # fmt: skip
     if turn:
-        session = replace(session, digest=digest(COOKIE_DIGEST, fresh), previous=session.digest, turned_at=now)
+        session = replace(
+            session, digest=digest(COOKIE_DIGEST, fresh), previous=digest(COOKIE_DIGEST, cookie), turned_at=now,
+            arrived=False,
+        )  # fmt: skip
     tx.sessions.put(session)
-    return Found(session, found.account, turn)
+    return Found(session, found.account, found.late, turn)
 
 
 class Begin(NamedTuple):
@@ -83,8 +105,8 @@ def begin(tx: Tx, account: Account, begin: Begin, before: Session | None, settin
     secret = digest(COOKIE_DIGEST, begin.cookie)
     if before is not None and before.account_id == account.id and before.ended is None:
         session = replace(
-            before, digest=secret, previous=None, turned_at=now, auth_time=now, seen_at=now, network=begin.network,
-            agent=begin.agent, label=device_label(begin.agent),
+            before, digest=secret, previous=None, turned_at=now, arrived=True, auth_time=now, seen_at=now,
+            network=begin.network, agent=begin.agent, label=device_label(begin.agent),
             idle_end=min(now + settings.session_idle, before.absolute_end),
         )  # fmt: skip
     else:
@@ -102,11 +124,24 @@ def begin(tx: Tx, account: Account, begin: Begin, before: Session | None, settin
     return session
 
 
+class Renewal(NamedTuple):
+    """A session that is to get another cookie."""
+
+    session_id: str
+    cookie: str
+
+
+def renew(tx: Tx, renewal: Renewal, now: int) -> None:
+    """Give a live session another cookie at once; every copy of the old one is worthless (attack S-03)."""
+    session = tx.sessions.get(renewal.session_id)
+    if session is not None and session.ended is None:
+        secret = digest(COOKIE_DIGEST, renewal.cookie)
+        tx.sessions.put(replace(session, digest=secret, previous=None, turned_at=now, arrived=True))
+
+
 def expire(tx: Tx, session: Session, now: int) -> bool:
     """Housekeeping: end a session whose time is over, with its online families; whether it was ended."""
-    if session.ended is not None or (now < session.absolute_end and now < session.idle_end):
-        return False
-    if now < session.absolute_end and _used_since(tx, session, now):
+    if session.ended is not None or alive(tx, session, now):
         return False
     close_session(tx, session.id, Ended(now, Reason.SESSION_EXPIRED))
     end_families(tx, Which(session_id=session.id, online=True), Reason.SESSION_EXPIRED, now)

@@ -16,13 +16,14 @@ from evergrant.domain.account import Account, normal_name
 from evergrant.domain.event import Event, What
 from evergrant.domain.secret import digest
 from evergrant.domain.session import Session
-from evergrant.domain.throttle import Bucket, Pace, failed, wait
+from evergrant.domain.throttle import Bucket, Pace, failed, refunded, wait
 from evergrant.domain.token import SECRET_LENGTH, SESSION, write_opaque
 from evergrant.entropy import Entropy
 from evergrant.issuer.passwords import Passwords
-from evergrant.issuer.service import sessions
+from evergrant.issuer.service import flows, sessions
 from evergrant.issuer.service.people import account_named
 from evergrant.issuer.settings import Settings
+from evergrant.protocol.error import Refused
 from evergrant.store.port import Store, Tx
 
 # A whole account is slowed only after this many times the failures one network may make.
@@ -30,12 +31,13 @@ ACCOUNT_FACTOR: Final = 10
 
 
 class SignInAsk(NamedTuple):
-    """One try. *cookie* is the session cookie the browser held, *known* a digest naming the browser."""
+    """One try, for a *flow*. *cookie* is the session cookie the browser held, *known* a digest naming the browser."""
 
     username: str
     password: str
     cookie: str
     known: bytes
+    flow: str
     network: str
     agent: str
 
@@ -72,21 +74,47 @@ class SignIn:
         charged = await self._store.write(_charge(name, ask, self._settings, now))
         if charged.wait:
             return Denied(charged.wait)
-        account = charged.account
-        usable = account if account is not None and not account.disabled else None
-        right = await self._passwords.verify(usable.password_hash if usable else None, ask.password)
-        if not right or usable is None:
-            return Denied(await self._store.write(_refuse(account, charged.keys, ask, now)))
-        rehash = ""
-        if self._passwords.outdated(usable.password_hash):
-            rehash = await self._passwords.hash(ask.password)
-        begin = sessions.Begin(
-            ids.text(ids.Kind.SESSION, self._entropy.draw(ids.RAW_LENGTH)),
-            write_opaque(SESSION, self._entropy.draw(SECRET_LENGTH)), ask.network, ask.agent,
-        )  # fmt: skip
-        work = _admit(usable, charged.keys, begin, ask, self._settings, rehash, now)
-        session = await self._store.write(work)
-        return Denied(0) if session is None else SignedIn(session, begin.cookie)
+        try:
+            return await self._judged(charged.account, charged.keys, ask, now)
+        except Refused:
+            await self._store.write(_refund(charged.keys, now))
+            raise
+
+    async def _judged(
+        self, account: Account | None, keys: tuple[str, ...], ask: SignInAsk, now: int
+    ) -> SignedIn | Denied:
+        # Twice at most: the hash may have been replaced by a better one while the password was checked against it.
+        for _ in range(2):
+            usable = account if account is not None and not account.disabled else None
+            right = await self._passwords.verify(usable.password_hash if usable else None, ask.password)
+            if not right or usable is None:
+                break
+            better = await self._passwords.hash(ask.password) if self._passwords.outdated(usable.password_hash) else ""
+            begin = sessions.Begin(
+                ids.text(ids.Kind.SESSION, self._entropy.draw(ids.RAW_LENGTH)),
+                write_opaque(SESSION, self._entropy.draw(SECRET_LENGTH)), ask.network, ask.agent,
+            )  # fmt: skip
+            work = _admit(usable, keys, begin, ask, self._settings, better, now)
+            session = await self._store.write(work)
+            if session is not None:
+                return SignedIn(session, begin.cookie)
+            account = await self._store.read(_account(usable.id))
+        return Denied(await self._store.write(_refuse(account, keys, ask, now)))
+
+
+def _account(account_id: str) -> Callable[[Tx], Account | None]:
+    return lambda tx: tx.accounts.get(account_id)
+
+
+def _refund(keys: tuple[str, ...], now: int) -> Callable[[Tx], None]:
+    """Take back what a try was charged that nobody had the time to judge (attack S-17)."""
+
+    def work(tx: Tx) -> None:
+        for key in keys:
+            if (bucket := tx.buckets.get(key)) is not None:
+                tx.buckets.put(refunded(bucket, now))
+
+    return work
 
 
 class _Charged(NamedTuple):
@@ -156,13 +184,16 @@ def _admit(
             if not key.startswith("network "):
                 tx.buckets.delete(key)
             elif (bucket := tx.buckets.get(key)) is not None:
-                tx.buckets.put(replace(bucket, failures=max(bucket.failures - 1, 0)))
+                tx.buckets.put(refunded(bucket, now))
         if rehash:
             tx.accounts.put(replace(held, password_hash=rehash))
         if ask.known:
             tx.buckets.put(Bucket(known_key(held.id, ask.known), 0, now, 0, now + KNOWN_SECONDS))
         found = sessions.find(tx, ask.cookie, now)
-        return sessions.begin(tx, held, begin, found.session if found else None, settings, now)
+        before = found.session if found else flows.signed_in_before(tx, ask.flow, ask.known, held.id, now)
+        session = sessions.begin(tx, held, begin, before, settings, now)
+        flows.signed_in(tx, ask.flow, ask.known, session)
+        return session
 
     return work
 

@@ -39,7 +39,7 @@ TABLES: dict[str, Table] = {
     "codes": Table(
         lambda tx: tx.codes, specimens.code, "digest", "misses", ("account_id", "client_id"), end="expires_at"
     ),
-    "flows": Table(lambda tx: tx.flows, specimens.flow, "digest", "consented", end="expires_at"),
+    "flows": Table(lambda tx: tx.flows, specimens.flow, "digest", "consented_by", end="expires_at"),
     "notices": Table(lambda tx: tx.notices, specimens.notice, "family_id", "label", ("account_id",)),
     "keys": Table(lambda tx: tx.keys, specimens.key, "id", "alg"),
     "barred": Table(lambda tx: tx.barred, specimens.barred, "jti", "expires_at", end="expires_at"),
