@@ -69,9 +69,7 @@ class AccountHandler:
         visit, _ = await self._desk.posted_in_session(ask)
         if visit.found is not None:
             account_id, now = visit.found.account.id, self._desk.clock.now()
-            await self._desk.store.write(
-                lambda tx: ends.end_account(tx, account_id, Reason.SIGNED_OUT_EVERYWHERE, now)
-            )
+            await self._desk.store.write(lambda tx: ends.end_account(tx, account_id, Reason.SIGNED_OUT_EVERYWHERE, now))
         return self._desk.go("/signed-out", visit, self._desk.no_session_cookie())
 
     async def _sign_out(self, ask: Ask, visit: Visit, found: Found) -> Answer:

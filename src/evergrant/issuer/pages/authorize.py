@@ -97,5 +97,3 @@ class Authorize:
         if claims is None or claims.get("iss") != self._desk.settings.issuer or claims.get("aud") != client.id:
             raise Refused(Code.INVALID_REQUEST, "The id_token_hint was not issued here for this client.")
         return str(claims["sub"])
-
-

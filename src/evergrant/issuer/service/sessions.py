@@ -8,14 +8,12 @@ from typing import Final, NamedTuple
 
 from evergrant.domain.account import Account
 from evergrant.domain.event import Event, What
-from evergrant.domain.family import Ended
 from evergrant.domain.reason import Reason
 from evergrant.domain.secret import digest
 from evergrant.domain.session import Session, device_label
 from evergrant.domain.token import SESSION
-from evergrant.issuer.service.ends import end_families, end_session
+from evergrant.issuer.service.ends import end_session
 from evergrant.issuer.settings import Settings
-from evergrant.store.applying import end_session as close_session
 from evergrant.store.port import Tx, Which
 
 COOKIE_DIGEST: Final = "session cookie"
@@ -143,9 +141,7 @@ def expire(tx: Tx, session: Session, now: int) -> bool:
     """Housekeeping: end a session whose time is over, with its online families; whether it was ended."""
     if session.ended is not None or alive(tx, session, now):
         return False
-    close_session(tx, session.id, Ended(now, Reason.SESSION_EXPIRED))
-    end_families(tx, Which(session_id=session.id, online=True), Reason.SESSION_EXPIRED, now)
-    return True
+    return end_session(tx, session.id, Reason.SESSION_EXPIRED, now)
 
 
 def _used_since(tx: Tx, session: Session, now: int) -> bool:

@@ -58,9 +58,7 @@ class Denied(NamedTuple):
 class SignIn:
     """Signs people in against one store."""
 
-    def __init__(
-        self, store: Store, passwords: Passwords, settings: Settings, clock: Clock, entropy: Entropy
-    ) -> None:
+    def __init__(self, store: Store, passwords: Passwords, settings: Settings, clock: Clock, entropy: Entropy) -> None:
         self._store, self._passwords, self._settings = store, passwords, settings
         self._clock, self._entropy = clock, entropy
 

@@ -1,0 +1,149 @@
+"""Housekeeping: what is over goes, what may still be needed stays, and a flood of rows is caught up with."""
+
+from dataclasses import replace
+
+import pytest
+
+from evergrant.clock import FixedClock
+from evergrant.domain.event import Event, What
+from evergrant.domain.grant import Flow
+from evergrant.domain.reason import Reason
+from evergrant.issuer.service.housekeeping import KEEP_SECONDS, MOST_BATCHES, Housekeeper
+from evergrant.store.memory import MemoryStore
+from evergrant.store.port import EventQuery, Which
+from evergrant.store.sqlite import SqliteStore
+from evergrant.testing import specimens
+from evergrant.testing.in_process import running
+from tests.visitor import ADA, enter, told
+
+BATCH = 10
+NOW = 1_700_000_000
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request, tmp_path):
+    store = MemoryStore() if request.param == "memory" else SqliteStore.open(tmp_path / "evergrant.db")
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def clock():
+    return FixedClock(NOW)
+
+
+def keeper(store, clock, name="one", **changes):
+    values = {"batch": BATCH, "interval": 30, "retention": 3_600, **changes}
+    return Housekeeper(store, clock, name=name, **values)
+
+
+async def flows(store):
+    return await store.read(lambda tx: len(tx.flows.find(10_000)))
+
+
+async def test_a_flood_of_unfinished_flows_is_caught_up_with_in_a_few_rounds(store, clock):
+    count = BATCH * MOST_BATCHES + 5
+
+    def flood(tx):
+        for n in range(count):
+            tx.flows.put(Flow(n.to_bytes(32, "big"), b"", "{}", NOW, NOW + 60))
+        tx.flows.put(Flow(b"alive", b"", "{}", NOW, NOW + 1_000))
+
+    await store.write(flood)
+    clock.advance(61)
+    housekeeper = keeper(store, clock)
+    assert (await housekeeper.round()).records == BATCH * MOST_BATCHES
+    assert (await housekeeper.round()).records == 5
+    assert await flows(store) == 1
+
+
+async def test_events_leave_at_the_rate_at_which_they_come_and_not_before_their_time(store, clock):
+    old, young = BATCH * 30 + 3, 7
+    await store.write(lambda tx: tx.events.add([Event(NOW, What.FAMILY_ROTATED)] * old))
+    clock.advance(3_000)
+    await store.write(lambda tx: tx.events.add([Event(clock.now(), What.FAMILY_ROTATED)] * young))
+    housekeeper = keeper(store, clock)
+    assert (await housekeeper.round()).events == 0
+    clock.advance(700)
+    assert (await housekeeper.round()).events == old
+    left = await store.read(lambda tx: tx.events.find(EventQuery(limit=1_000)))
+    assert len(left) == young
+
+
+async def test_o_18_a_second_housekeeper_finds_the_lease_taken_and_takes_over_a_dead_one_s(store, clock):
+    def flood(tx):
+        for n in range(5):
+            tx.flows.put(Flow(n.to_bytes(32, "big"), b"", "{}", NOW, NOW + 1 + n))
+
+    await store.write(flood)
+    one, two = keeper(store, clock, "one"), keeper(store, clock, "two")
+    await one.round()
+    clock.advance(30)
+    assert (await two.round()).records == 0, "the first one holds the lease"
+    assert await flows(store) == 5
+    assert (await one.round()).records == 5
+    clock.advance(61)
+    await store.write(lambda tx: tx.flows.put(Flow(b"late", b"", "{}", NOW, NOW + 1)))
+    assert (await two.round()).records >= 1, "the first one has died: its lease is over"
+    await store.write(lambda tx: tx.flows.put(Flow(b"later", b"", "{}", NOW, NOW + 1)))
+    assert (await one.round()).records == 0, "the first one wakes up late and finds that it lost the lease"
+
+
+async def test_o_18_two_housekeepers_awake_at_once_do_no_work_twice(store, clock):
+    one, two = keeper(store, clock, "one"), keeper(store, clock, "two")
+    await store.write(lambda tx: tx.flows.put(Flow(b"x", b"", "{}", NOW - 100, NOW - 1)))
+    done = [await one.round(), await two.round()]
+    assert sorted(item.records for item in done) == [0, 1]
+
+
+async def test_o_16_spent_codes_and_ended_sessions_outlive_what_asks_for_them(store, clock):
+    code = replace(specimens.code(), expires_at=NOW + 60)
+    session = replace(specimens.session(), absolute_end=NOW + 60, idle_end=NOW + 60)
+
+    def put(tx):
+        tx.codes.put(code)
+        tx.sessions.put(session)
+
+    await store.write(put)
+    housekeeper = keeper(store, clock)
+    clock.advance(KEEP_SECONDS)
+    await housekeeper.round()
+    assert await store.read(lambda tx: (tx.codes.get(code.digest), tx.sessions.get(session.id))) != (None, None)
+    clock.advance(61)
+    await housekeeper.round()
+    assert await store.read(lambda tx: (tx.codes.get(code.digest), tx.sessions.get(session.id))) == (None, None)
+
+
+async def test_a_session_whose_time_is_over_is_ended_with_its_online_families_and_the_reason_is_kept(tmp_path):
+    async with running(tmp_path) as issuer:
+        await issuer.person(ADA)
+        client, secret = await issuer.client()
+        browser = issuer.browser()
+        online = await issuer.signed_in(client, secret, browser, scope="openid")
+        offline = await issuer.signed_in(client, secret, browser)
+        issuer.clock.advance(issuer.house.settings.session_idle)
+        housekeeper = keeper(issuer.house.store, issuer.clock, retention=10**9)
+        assert (await housekeeper.round()).sessions == 1
+        sessions = await issuer.house.store.read(lambda tx: tx.sessions.find())
+        assert [session.ended.reason for session in sessions] == [Reason.SESSION_EXPIRED]
+        assert (await issuer.refresh(client, secret, online["refresh_token"])).json()["error"] == "invalid_grant"
+        assert (await issuer.refresh(client, secret, offline["refresh_token"])).status == 200
+        assert Reason.SESSION_EXPIRED in {event.reason for event in await told(issuer, what=What.SESSION_ENDED)}
+
+
+async def test_a_session_kept_in_use_by_an_online_family_is_not_ended(tmp_path):
+    async with running(tmp_path) as issuer:
+        await issuer.person(ADA)
+        client, secret = await issuer.client()
+        browser = issuer.browser()
+        tokens = await issuer.signed_in(client, secret, browser, scope="openid")
+        day = 86_400
+        housekeeper = keeper(issuer.house.store, issuer.clock, retention=10**9)
+        for _ in range(issuer.house.settings.session_idle // day + 3):
+            issuer.clock.advance(day)
+            tokens = (await issuer.refresh(client, secret, tokens["refresh_token"])).json()
+            await housekeeper.round()
+        assert (await enter(issuer, browser)).status == 200
+        account = await issuer.house.accounts.find(ADA)
+        live = await issuer.house.store.read(lambda tx: tx.families.find(Which(account_id=account.id)))
+        assert len(live) == 1
