@@ -27,6 +27,7 @@ from evergrant.issuer.rooms import Ground, machine_routes, page_routes
 from evergrant.issuer.service.accounts import Accounts
 from evergrant.issuer.service.clients import Clients
 from evergrant.issuer.service.housekeeping import Done, Housekeeper
+from evergrant.issuer.service.key_rotation import KeyRotation
 from evergrant.issuer.settings import Settings, settings_of
 from evergrant.keys import local
 from evergrant.keys.lifecycle import ensure
@@ -36,10 +37,10 @@ from evergrant.observe.metrics import Metrics
 from evergrant.observe.watch import Watch
 from evergrant.protocol.form import FormLimits
 from evergrant.store.port import Store, StoreUnavailable, StoreUnusable
-from evergrant.store.sqlite import SqliteStore
+from evergrant.store.sqlite import FILE_NAME, SqliteStore
 
 _LOG: Final = logging.getLogger("evergrant.issuer")
-DATABASE: Final = "evergrant.db"
+DATABASE: Final = FILE_NAME
 ROUTE_NAMES: Final = (
     "token", "revoke", "introspect", "userinfo", "jwks", "metadata", "healthz", "readyz", "metrics", "index",
     "authorize", "sign_in", "select_account", "consent", "notice", "end_session", "signed_out", "account", "password",
@@ -67,6 +68,12 @@ class House:
     @property
     def clients(self) -> Clients:
         return Clients(self.store, self.kek, self.clock, self.entropy)
+
+    @property
+    def keys(self) -> KeyRotation:
+        return KeyRotation(
+            self.store, self.kek, self.clock, self.entropy, self.settings.schedule, self.config.keys.rotate_every
+        )
 
     @property
     def catalog(self) -> Catalog:
@@ -166,7 +173,7 @@ class Life:
         config = self._house.config
         keeper = Housekeeper(
             self._house.store, self._house.clock, name=str(os.getpid()), batch=config.housekeeping.batch,
-            interval=config.housekeeping.interval, retention=config.audit.retention,
+            interval=config.housekeeping.interval, retention=config.audit.retention, keys=self._house.keys,
         )  # fmt: skip
         while True:
             await asyncio.sleep(config.housekeeping.interval)

@@ -61,12 +61,40 @@ def ensure(tx: Tx, algs: Iterable[str], kek: Kek, entropy: Entropy, now: int) ->
 def rotate(tx: Tx, alg: str, kek: Kek, entropy: Entropy, now: int, schedule: Schedule) -> SealedKey:
     """Publish a new signing key now; it signs after *publish_before*, and the older ones leave *retire_after* later."""
     key = make_signing_key(alg, kek, entropy, now, now + schedule.publish_before)
-    for old in tx.keys.find():
-        if old.use is Use.SIGN and old.alg == alg and not old.retires_at:
+    publish(tx, key, now, schedule)
+    return key
+
+
+def publish(tx: Tx, key: SealedKey, now: int, schedule: Schedule) -> None:
+    """Put a signing key that was made before into the key set; the older ones leave *retire_after* after it signs."""
+    for old in _older(tx, key.alg):
+        if not old.retires_at:
             tx.keys.put(_retired(old, key.active_at + schedule.retire_after))
             tx.events.add([Event(now, What.KEY_RETIRED, detail=old.id)])
     _add(tx, key, now)
-    return key
+
+
+def replace_at_once(tx: Tx, key: SealedKey, now: int) -> int:
+    """Put a signing key in the place of every other of its algorithm, which somebody else may hold; how many went.
+
+    They leave the key set at once, the one that was to follow too: what they signed is worth nothing from now on.
+    """
+    gone = list(_older(tx, key.alg))
+    for old in gone:
+        tx.keys.delete(old.id)
+        tx.events.add([Event(now, What.KEY_RETIRED, detail=f"{old.id} at once")])
+    _add(tx, key, now)
+    return len(gone)
+
+
+def due(held: Iterable[SealedKey], every: int, now: int, schedule: Schedule) -> dict[str, int]:
+    """The algorithms whose youngest key must get a successor now, and the instant at which that one signs."""
+    youngest: dict[str, int] = {}
+    for key in held:
+        if key.use is Use.SIGN and key.published(now):
+            youngest[key.alg] = max(youngest.get(key.alg, 0), key.active_at)
+    ahead = schedule.publish_before
+    return {alg: max(at + every, now + ahead) for alg, at in youngest.items() if now >= at + every - ahead}
 
 
 def rotate_mac(tx: Tx, kek: Kek, entropy: Entropy, now: int, schedule: Schedule) -> SealedKey:
@@ -85,6 +113,10 @@ def sweep(tx: Tx, now: int) -> int:
     if over:
         tx.turn()
     return len(over)
+
+
+def _older(tx: Tx, alg: str) -> Iterable[SealedKey]:
+    return (key for key in tx.keys.find() if key.use is Use.SIGN and key.alg == alg)
 
 
 def _add(tx: Tx, key: SealedKey, now: int) -> None:

@@ -29,7 +29,9 @@ class Ring:
         self._macs: dict[int, bytes] = {}
         self._checks: dict[str, tuple[str, Any]] = {}
         self._sealing: dict[int, AESGCM] = {}
+        self._youngest: dict[str, list[SealedKey]] = {}
         for key in self._sealed:
+            self._youngest.setdefault(Use.MAC if key.use is Use.MAC else key.alg, []).insert(0, key)
             clear = kek.unseal(key.sealed, label(key.id))
             if key.use is Use.MAC:
                 self._macs[key.version] = clear
@@ -45,8 +47,8 @@ class Ring:
 
     def signer(self, alg: str, now: int) -> Signer:
         """The youngest signing key of *alg* that is active. Raises `KeyUnusable` when there is none."""
-        for key in reversed(self._sealed):
-            if key.use is Use.SIGN and key.alg == alg and key.active_at <= now and key.published(now):
+        for key in self._youngest.get(alg, ()):
+            if key.active_at <= now and key.published(now):
                 return self._signers[key.id]
         msg = f"there is no active {alg} signing key; run: evergrant key rotate --alg {alg}"
         raise KeyUnusable(msg)
@@ -66,11 +68,11 @@ class Ring:
 
     def mac_version(self, now: int) -> int:
         """The MAC key that new refresh tokens are written with."""
-        versions = [key.version for key in self._sealed if key.use is Use.MAC and key.active_at <= now]
-        if not versions:
-            msg = "there is no active token key; run: evergrant key rotate --use mac"
-            raise KeyUnusable(msg)
-        return versions[-1]
+        for key in self._youngest.get(Use.MAC, ()):
+            if key.active_at <= now:
+                return key.version
+        msg = "there is no active token key; run: evergrant key rotate --use mac"
+        raise KeyUnusable(msg)
 
     @property
     def mac_keys(self) -> Mapping[int, bytes]:

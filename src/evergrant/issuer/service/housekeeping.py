@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from evergrant.clock import Clock
 from evergrant.domain.throttle import Bucket
 from evergrant.issuer.service import sessions
+from evergrant.issuer.service.key_rotation import KeyRotation
 from evergrant.keys import lifecycle
 from evergrant.store.port import Store, Swept, Tx
 
@@ -32,13 +33,17 @@ class Done(NamedTuple):
     events: int = 0
     sessions: int = 0
     keys: int = 0
+    successors: int = 0
 
 
 class Housekeeper:
-    """Sweeps one store, a bit at a time."""
+    """Sweeps one store, a bit at a time. With *keys*, signing keys get their successors in time."""
 
-    def __init__(self, store: Store, clock: Clock, *, name: str, batch: int, interval: int, retention: int) -> None:
-        self._store, self._clock, self._name = store, clock, name
+    def __init__(
+        self, store: Store, clock: Clock, *, name: str, batch: int, interval: int, retention: int,
+        keys: KeyRotation | None = None,
+    ) -> None:  # fmt: skip
+        self._store, self._clock, self._name, self._keys = store, clock, name, keys
         self._batch, self._interval, self._retention = batch, interval, retention
         self._place, self._session_place = b"", ""
 
@@ -53,7 +58,8 @@ class Housekeeper:
         events = await self._all(lambda tx: tx.events.sweep(horizon, self._batch), MOST_EVENT_BATCHES)
         ended = await self._sessions(now)
         keys = await self._store.write(lambda tx: lifecycle.sweep(tx, now))
-        return done._replace(records=records, events=events, sessions=ended, keys=keys)
+        successors = await self._keys.rotate_due() if self._keys is not None else 0
+        return done._replace(records=records, events=events, sessions=ended, keys=keys, successors=successors)
 
     async def _all(self, sweep: Callable[[Tx], int], most: int = MOST_BATCHES) -> int:
         """Sweep batch after batch for as long as they are full; how many rows went."""
