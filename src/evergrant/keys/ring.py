@@ -39,7 +39,7 @@ class Ring:
                 signer = Signer(from_der(clear), key.alg)
                 self._signers[key.id] = signer
                 self._checks[signer.kid] = (key.alg, public_key(signer.public))
-        # The last one made first, even if an earlier one is active from later on: after a compromise that must not return.
+        # The last one made first, even if an earlier one becomes active later: after a compromise that must not return.
         self._youngest.get(Use.MAC, []).sort(key=lambda key: key.version, reverse=True)
 
     @property
