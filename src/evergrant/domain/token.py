@@ -11,10 +11,10 @@ from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
 from hmac import compare_digest
-from hmac import digest as hmac_digest
 from typing import Final, NamedTuple
 
 from evergrant.domain.base64url import encode
+from evergrant.domain.mac import mac_with
 
 REFRESH: Final = "egr_"
 ACCESS: Final = "ega_"
@@ -43,7 +43,7 @@ class RefreshToken(NamedTuple):
 def write_refresh(token: RefreshToken, key: bytes) -> str:
     """The text a client gets. Deterministic: the same token and key give the same text."""
     body = _BODY.pack(*token)
-    mac = hmac_digest(key, b"egr_" + body, "sha256")[:MAC_LENGTH]
+    mac = mac_with(key)(b"egr_" + body)[:MAC_LENGTH]
     return REFRESH + encode(body + mac).decode("ascii")
 
 
@@ -59,7 +59,7 @@ def read_refresh(text: str, keys: Mapping[int, bytes]) -> RefreshToken | None:
         return None
     body, mac = raw[: _BODY.size], raw[_BODY.size :]
     key = keys.get(raw[0])
-    if key is None or not compare_digest(hmac_digest(key, b"egr_" + body, "sha256")[:MAC_LENGTH], mac):
+    if key is None or not compare_digest(mac_with(key)(b"egr_" + body)[:MAC_LENGTH], mac):
         return None
     return RefreshToken._make(_BODY.unpack(body))
 

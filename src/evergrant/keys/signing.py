@@ -117,9 +117,16 @@ class Signer:
 
     def sign(self, typ: str, claims: bytes) -> str:
         """The compact JWS of *claims* (a JSON object, encoded) with this key's constant header for *typ*."""
+        return self.signed(self.message(typ, claims))
+
+    def message(self, typ: str, claims: bytes) -> bytes:
+        """What is to be signed: the first two parts of the JWS."""
         header = self._headers.get(typ)
         if header is None:
             fields = {"typ": typ, "alg": self.alg, "kid": self.kid}
             header = self._headers[typ] = b64(json.dumps(fields, separators=(",", ":")).encode()) + b"."
-        message = header + b64(claims)
+        return header + b64(claims)
+
+    def signed(self, message: bytes) -> str:
+        """The whole JWS of a `message`."""
         return (message + b"." + b64(self._sign(message))).decode("ascii")

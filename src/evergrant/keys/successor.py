@@ -4,12 +4,12 @@ The key is HKDF-Expand (RFC 5869 section 2.3) of the presented token's secret, w
 repeats the request brings the key. The secret is 256 uniform bits, so the extract step is left out (section 3.3).
 """
 
-from hmac import digest as hmac_digest
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from evergrant.domain.mac import mac_once
 from evergrant.domain.token import SECRET_LENGTH, RefreshToken
 
 NONCE_LENGTH: Final = 12
@@ -26,7 +26,7 @@ class Drawn(NamedTuple):
 
 def _key(presented: RefreshToken) -> tuple[bytes, bytes]:
     place = presented.family_id + presented.generation.to_bytes(4, "big")
-    return hmac_digest(presented.secret, _INFO + place + b"\x01", "sha256"), place
+    return mac_once(presented.secret, _INFO + place + b"\x01"), place
 
 
 def draw(presented: RefreshToken, version: int, randomness: bytes) -> Drawn:

@@ -15,7 +15,7 @@ from evergrant.domain.reason import Reason
 from evergrant.domain.rotation import Settlement
 from evergrant.store import shape as shapes
 from evergrant.store.applying import apply
-from evergrant.store.port import EventQuery, Key, StoreUnavailable, Swept, Which
+from evergrant.store.port import EventQuery, Finish, Key, StoreUnavailable, Swept, Which, whole
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -212,9 +212,9 @@ class MemoryStore:
             return settlement
 
     async def settle_then(
-        self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Callable[[Settlement], T]
+        self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Finish[T]
     ) -> T:
-        return finish(await self.settle(family_id, decide))
+        return whole(finish(await self.settle(family_id, decide)))
 
     async def write(self, work: Callable[[Any], T]) -> T:
         with self._transaction() as (tx, _):

@@ -10,7 +10,7 @@ What work raises reaches whoever asked, its writes undone and nobody else's. A `
 `StoreUnavailable` when the outcome is a clean nothing or unknown, or the store is closed; a retry is always safe.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from evergrant.domain.account import Account
@@ -26,6 +26,9 @@ from evergrant.domain.throttle import Barred, Bucket
 R = TypeVar("R")
 T = TypeVar("T")
 Key = str | bytes
+
+
+Finish = Callable[[Settlement], Generator[None, None, T]]
 
 
 class StoreUnavailable(Exception):
@@ -195,15 +198,26 @@ class Store(Protocol):
     async def settle(self, family_id: bytes, decide: Callable[[Family | None], Settlement]) -> Settlement: ...
 
     async def settle_then(
-        self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Callable[[Settlement], T]
+        self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Finish[T]
     ) -> T:
-        """Settle, and once it is durable answer with *finish* of the settlement.
+        """Settle, and once it is durable answer with what *finish* returns for the settlement.
 
-        *finish* runs on the event loop, right after its neighbours' of the same commit: signatures made in a row cost
-        a quarter less than signatures made between other things. It may raise; the settlement stands all the same.
+        *finish* is a generator run on the event loop; each of its steps is taken for every settlement of one commit
+        before the next step is: signatures made in a row cost a third less than signatures made between other things.
+        It may raise; the settlement stands all the same.
         """
         ...
 
     async def write(self, work: Callable[[Tx], T]) -> T: ...
     async def read(self, work: Callable[[Tx], T]) -> T: ...
     async def close(self) -> None: ...
+
+
+def whole(steps: Generator[None, None, T]) -> T:
+    """All steps of a generator in a row; what it returns."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result

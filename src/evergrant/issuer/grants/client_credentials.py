@@ -12,7 +12,7 @@ from evergrant.issuer.settings import Settings
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 from evergrant.protocol.resource import known_resources
-from evergrant.store.port import Store
+from evergrant.store.port import Store, whole
 
 # Scopes that speak of a person mean nothing where there is none.
 PERSONAL = frozenset({OPENID, OFFLINE, "profile", "email", "address", "phone"})
@@ -32,7 +32,7 @@ class ClientCredentialsGrant:
         scope = _scope(form.get("scope"), client)
         resources = known_resources(form.resources, self._settings.resources, client.resources)
         target = target_of(self._settings, client, scope, resources)
-        access = self._minter.access(self._catalog.ring, client, target, None, self._clock.now())
+        access = whole(self._minter.access(self._catalog.ring, client, target, None, self._clock.now()))
         return {
             "access_token": access.text, "token_type": "Bearer", "expires_in": access.expires_in,
             "scope": access.scope,

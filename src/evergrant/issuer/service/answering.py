@@ -1,5 +1,6 @@
 """The members of a token answer, the same for every grant (RFC 6749 section 5.1, refresh-token-expiration draft)."""
 
+from collections.abc import Generator
 from typing import Any
 
 from evergrant.domain.client import Client
@@ -12,9 +13,9 @@ from evergrant.keys.ring import Ring
 def tokens(
     minter: Minter, ring: Ring, client: Client, family: Family, target: Target, now: int,
     *, scope: str, refresh: str | None, extra: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+) -> Generator[None, None, dict[str, Any]]:  # fmt: skip
     """Access token, ID token when *scope* has openid, refresh token with its remaining seconds when there is one."""
-    access = minter.access(ring, client, target, family, now)
+    access = yield from minter.access(ring, client, target, family, now)
     members: dict[str, Any] = {
         "access_token": access.text,
         "token_type": "Bearer",
@@ -27,7 +28,8 @@ def tokens(
         members["refresh_token_timeout"] = min(max(family.head.idle_end - now, 0), rest)
         members["authorization_expires_in"] = rest
     if OPENID in split(scope):
-        members["id_token"] = minter.id_token(ring, client, family, now, access.text, extra)
+        yield
+        members["id_token"] = yield from minter.id_token(ring, client, family, now, access.text, extra)
     return members
 
 

@@ -4,6 +4,7 @@ Nothing is stored: an access token names its family, and whoever asks about it a
 every access token ever minted from it.
 """
 
+from collections.abc import Generator
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -44,7 +45,7 @@ class Minted(NamedTuple):
 
 
 def target_of(settings: Settings, client: Client, scope: str, resources: str) -> Target:
-    """What an access token for *scope* at *resources* looks like. Raises `Refused` (invalid_target) when they disagree."""
+    """What an access token for *scope* at *resources* looks like. Raises `Refused` when they disagree."""
     named = [settings.resources[uri] for uri in split(resources) if uri in settings.resources]
     default = client.access_lifetime or settings.limits.access_lifetime
     if not named:
@@ -88,8 +89,13 @@ class Minter:
         self._targets[key] = (client, target)
         return target
 
-    def access(self, ring: Ring, client: Client, target: Target, family: Family | None, now: int) -> Minted:
-        """An access token for a family, or for the client itself when there is none (RFC 9068 section 2.2)."""
+    def access(
+        self, ring: Ring, client: Client, target: Target, family: Family | None, now: int
+    ) -> Generator[None, None, Minted]:
+        """An access token for a family, or for the client itself when there is none (RFC 9068 section 2.2).
+
+        In two steps, so that the signatures of one commit are made in a row.
+        """
         lifetime = target.lifetime if family is None else min(target.lifetime, max(family.absolute_end - now, 1))
         audience: Any = target.audience[0] if len(target.audience) == 1 else target.audience
         claims: dict[str, Any] = {
@@ -110,15 +116,19 @@ class Minter:
                 claims["sid"] = family.session_id
         if target.opaque:
             return Minted(self._opaque(ring, claims, now), lifetime, target.scope)
-        text = ring.signer(client.access_token_alg, now).sign(AT_JWT, json.encode(claims))
-        return Minted(text, lifetime, target.scope)
+        signer = ring.signer(client.access_token_alg, now)
+        message = signer.message(AT_JWT, json.encode(claims))
+        yield
+        return Minted(signer.signed(message), lifetime, target.scope)
 
     def _opaque(self, ring: Ring, claims: dict[str, Any], now: int) -> str:
         version = ring.mac_version(now)
         body = ring.seal_opaque(json.encode(claims), self._entropy.draw(NONCE_LENGTH), version)
         return ACCESS + base64url.encode(body).decode("ascii")
 
-    def id_token(self, ring: Ring, client: Client, family: Family, now: int, access: str, extra: dict[str, Any]) -> str:
+    def id_token(
+        self, ring: Ring, client: Client, family: Family, now: int, access: str, extra: dict[str, Any]
+    ) -> Generator[None, None, str]:
         """An ID token; *extra* holds the nonce on first issue and claims asked for by name (Core sections 2, 12.2)."""
         claims: dict[str, Any] = {
             "iss": self._settings.issuer,
@@ -134,7 +144,10 @@ class Minter:
         if family.session_id:
             claims["sid"] = family.session_id
         claims.update(extra)
-        return ring.signer(client.id_token_alg, now).sign(ID_JWT, json.encode(claims))
+        signer = ring.signer(client.id_token_alg, now)
+        message = signer.message(ID_JWT, json.encode(claims))
+        yield
+        return signer.signed(message)
 
 
 def read_access(ring: Ring, text: str) -> dict[str, Any] | None:

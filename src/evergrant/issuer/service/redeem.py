@@ -29,7 +29,7 @@ from evergrant.issuer.settings import Settings
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.pkce import proves
 from evergrant.protocol.resource import known_resources
-from evergrant.store.port import Store, Tx, Which
+from evergrant.store.port import Store, Tx, Which, whole
 
 CODE_DIGEST: Final = "authorization code"
 # Two exchanges this close, both proving the same verifier, are one client's race and not a replay (attack C-03).
@@ -92,8 +92,8 @@ class Redeemer:
         refresh = None
         if client.may(REFRESH_TOKEN):
             refresh = ring.write(RefreshToken(version, family_id, 0, secret))
-        return tokens(
-            self._minter, ring, client, family, target, now, scope=scope, refresh=refresh, extra=extra
+        return whole(
+            tokens(self._minter, ring, client, family, target, now, scope=scope, refresh=refresh, extra=extra)
         )
 
 
@@ -159,11 +159,14 @@ def _born(
     )  # fmt: skip
     if account is None or account.disabled or session is None or session.ended or grant is None or grant.withdrawn_at:
         return None
+    if now >= session.absolute_end:
+        return None
     online = OFFLINE not in split(code.scope)
     end = now + absolute_lifetime(client.absolute_lifetime, settings.limits)
-    idle = client.policy(settings.limits).idle_lifetime
+    policy = client.policy(settings.limits)
+    idle = policy.online_idle if online else policy.idle_lifetime
     if online:
-        end, idle = min(end, session.absolute_end), min(idle, settings.session_idle)
+        end = min(end, session.absolute_end)
     if not client.may(REFRESH_TOKEN):
         end = min(end, now + (client.access_lifetime or settings.limits.access_lifetime))
     return Family(

@@ -1,10 +1,11 @@
 """Refreshing: the main verb. Checks, one settle, two signatures.
 
 Order (RFC 9449 requirement 2.b by analogy): token's own MAC, client, scope and resource syntax, then the decision in
-the store. The successor is drawn before the transaction: entropy is not a decision. What fails after the commit is repaired
+the store. Randomness is drawn before the transaction: entropy is no decision. What fails after the commit is repaired
 by repeating the request.
 """
 
+from collections.abc import Generator
 from typing import Any, Final, NamedTuple, assert_never
 
 from evergrant.clock import Clock
@@ -27,7 +28,7 @@ from evergrant.keys.ring import Ring
 from evergrant.keys.successor import DRAW_LENGTH, draw, unseal
 from evergrant.protocol.error import Code, Refused, refused
 from evergrant.protocol.resource import known_resources
-from evergrant.store.port import Store
+from evergrant.store.port import Store, whole
 
 HEAD_DIGEST: Final = "refresh token"
 
@@ -83,35 +84,42 @@ class Refresher:
             successor = Successor(digest(HEAD_DIGEST, following.token.secret), following.sealed)
             return decide(family, presented, presentation, successor, policy, now)
 
-        def finish(settlement: Settlement) -> _Finished:
+        def finish(settlement: Settlement) -> Generator[None, None, _Finished]:
             self._tell(settlement)
             successor = RefreshToken(version, token.family_id, token.generation + 1, randomness[:SECRET_LENGTH])
             refresh = _handed_out(ring, token, successor, ask.token, settlement)
-            return self._finished(client, settlement, presentation, refresh, now)
+            return (yield from self._finished(client, settlement, presentation, refresh, now))
 
         settled = await self._store.settle_then(token.family_id, decision, finish)
         if settled.members is not None:
             return settled.members
         extra = await id_token_claims(self._store, settled.family)
-        return self._members(client, settled, now, extra)
+        return whole(self._members(client, settled, now, extra))
 
     def _tell(self, settlement: Settlement) -> None:
         self._tally.refreshed(settlement.verdict, settlement.refusal)
         if settlement.ended is not None:
             self._tally.ended(settlement.ended.reason)
 
-    def _finished(self, client: Client, settlement: Settlement, ask: Presentation, refresh: str, now: int) -> _Finished:
+    def _finished(
+        self, client: Client, settlement: Settlement, ask: Presentation, refresh: str, now: int
+    ) -> Generator[None, None, _Finished]:
         """The answer, unless the ID token wants claims that must first be read."""
         family = settlement.family
         if family is None or settlement.head is None:
             raise refused(Refusal.UNKNOWN)
-        family = family._replace(head=settlement.head)
+        family = Family(*family[:-2], settlement.head, settlement.ended)
         scope = still_allowed(ask.scope or family.scope, client)
         target = self._minter.target(client, scope, ask.resources or family.resources)
         finished = _Finished(family, target, scope, refresh, None)
-        return finished if family.claims else finished._replace(members=self._members(client, finished, now, {}))
+        if family.claims:
+            return finished
+        members = yield from self._members(client, finished, now, {})
+        return finished._replace(members=members)
 
-    def _members(self, client: Client, finished: _Finished, now: int, extra: dict[str, Any]) -> dict[str, Any]:
+    def _members(
+        self, client: Client, finished: _Finished, now: int, extra: dict[str, Any]
+    ) -> Generator[None, None, dict[str, Any]]:
         family, target, scope, refresh, _ = finished
         ring = self._catalog.ring
         return tokens(self._minter, ring, client, family, target, now, scope=scope, refresh=refresh, extra=extra)

@@ -5,11 +5,12 @@ What lives here: what is asked of the writer and how it is answered. What must n
 """
 
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple
 
 from evergrant.domain.event import Event
 from evergrant.store.applying import apply
+from evergrant.store.port import Finish
 from evergrant.store.sqlite.tables import SqliteTx
 
 
@@ -20,7 +21,7 @@ class Job(NamedTuple):
     work: Callable[[Any], Any]
     loop: AbstractEventLoop
     future: "Future[Any]"
-    finish: Callable[[Any], Any] | None
+    finish: Finish[Any] | None
 
 
 class Answer(NamedTuple):
@@ -70,8 +71,8 @@ class Settling:
 
 
 def resolve(answers: list[Answer]) -> None:
-    """Finish every answer in a row, then wake whoever waits. On the event loop."""
-    for job, result, error in [_finished(answer) for answer in answers]:
+    """Finish all answers step by step, then wake whoever waits. On the event loop."""
+    for job, result, error in _finished(answers):
         if job.future.done():
             continue
         if error is None:
@@ -83,10 +84,27 @@ def resolve(answers: list[Answer]) -> None:
             job.future.set_exception(error)
 
 
-def _finished(answer: Answer) -> Answer:
-    if answer.job.finish is None or answer.error is not None:
-        return answer
+def _finished(answers: list[Answer]) -> list[Answer]:
+    """Every answer with its finish done: one step of all of them, then the next step of all of them."""
+    done = list(answers)
+    going = [
+        (place, answer.job.finish(answer.result))
+        for place, answer in enumerate(answers)
+        if answer.job.finish is not None and answer.error is None
+    ]
+    while going:
+        going = [(place, steps) for place, steps in going if _goes_on(done, place, steps)]
+    return done
+
+
+def _goes_on(done: list[Answer], place: int, steps: Generator[None, None, Any]) -> bool:
+    """Take one step; whether there are more. The last one, or an error, is written to *done*."""
     try:
-        return Answer(answer.job, answer.job.finish(answer.result), None)
+        next(steps)
+    except StopIteration as end:
+        done[place] = Answer(done[place].job, end.value, None)
+        return False
     except Exception as error:  # noqa: BLE001 - its caller hears of it; what was committed stands
-        return Answer(answer.job, None, error)
+        done[place] = Answer(done[place].job, None, error)
+        return False
+    return True

@@ -12,7 +12,7 @@ import apsw
 
 from evergrant.domain.family import Family
 from evergrant.domain.rotation import Settlement
-from evergrant.store.port import StoreUnavailable
+from evergrant.store.port import Finish, StoreUnavailable
 from evergrant.store.sqlite.connection import Connection, check_library, connect, translated
 from evergrant.store.sqlite.migrate import migrate
 from evergrant.store.sqlite.tables import SqliteTx
@@ -50,7 +50,7 @@ class SqliteStore:
         return settled
 
     async def settle_then(
-        self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Callable[[Settlement], T]
+        self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Finish[T]
     ) -> T:
         finished: T = await self._writer.submit(family_id, decide, finish)
         return finished

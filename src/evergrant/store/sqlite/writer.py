@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import apsw
 
-from evergrant.store.port import StoreUnavailable, StoreUnusable
+from evergrant.store.port import Finish, StoreUnavailable, StoreUnusable
 from evergrant.store.sqlite.batch import Answer, Job, Settling, resolve
 from evergrant.store.sqlite.connection import BUSY_MILLISECONDS, Connection, connect, sentence
 from evergrant.store.sqlite.tables import SqliteTx
@@ -47,11 +47,11 @@ class Writer:
         self._thread.start()
 
     def submit(
-        self, family_id: bytes | None, work: Callable[[Any], Any], finish: Callable[[Any], Any] | None = None
+        self, family_id: bytes | None, work: Callable[[Any], Any], finish: Finish[Any] | None = None
     ) -> "Future[Any]":
         """Queue work for the next batch. The future fails with `StoreUnavailable` when the commit did.
 
-        *finish* turns the committed result into the future's, on the loop, in a row with its neighbours'.
+        *finish* turns the committed result into the future's, on the loop, in step with its neighbours'.
         """
         loop = get_running_loop()
         future: Future[Any] = loop.create_future()
