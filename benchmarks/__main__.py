@@ -6,10 +6,12 @@ What lives here: the command line and the order of things. What must not: a figu
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import importlib.util
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +129,19 @@ def run(plan: Plan, workdir: Path) -> Results:
     return results
 
 
+@contextlib.contextmanager
+def alone(plan: Plan) -> Iterator[None]:
+    """Wait for another benchmark on this machine: two at a time would measure each other. A smoke run does not care."""
+    with (Path(tempfile.gettempdir()) / "evergrant-bench.lock").open("a") as lock:
+        if not plan.smoke:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("another benchmark is running on this machine; waiting for it to end")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _undisturbed(contender: Contender, plan: Plan, workdir: Path, results: Results) -> Measured:
     """Measure, again if somebody else was on the server's core, and keep the attempt that was disturbed least."""
     attempts: list[Measured] = []
@@ -145,7 +160,7 @@ def main(arguments: list[str]) -> int:
     if not plan.smoke:
         node_peer.prepare()
     try:
-        with tempfile.TemporaryDirectory(prefix="evergrant-bench-", ignore_cleanup_errors=True) as workdir:
+        with alone(plan), tempfile.TemporaryDirectory(prefix="evergrant-bench-", ignore_cleanup_errors=True) as workdir:
             results = run(plan, Path(workdir))
     except (MeasurementInvalid, processes.ServerFailed) as failure:
         say(f"no result: {failure}")
