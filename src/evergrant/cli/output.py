@@ -173,6 +173,11 @@ def listed(values: Iterable[object]) -> str:
     return " ".join(map(str, values)) or ABSENT
 
 
+def plural(count: int, one: str, many: str) -> str:
+    """Show how many there are of something."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def yes_or_no(value: object) -> str:
     """Show a truth value."""
     return "yes" if value else "no"

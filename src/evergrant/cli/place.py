@@ -87,7 +87,7 @@ async def reading(place: Place) -> AsyncIterator[Reading]:
     from evergrant.store.sqlite import SqliteStore
 
     config = place.config
-    store = SqliteStore.open(_existing(config))
+    store = SqliteStore.open(_current(config))
     try:
         yield Reading(config, store, clock_from_environment(os.environ))
     finally:
@@ -96,10 +96,16 @@ async def reading(place: Place) -> AsyncIterator[Reading]:
 
 def read(place: Place, work: Callable[[Tx], T]) -> T:
     """What *work* finds on one consistent snapshot of an existing store."""
+    return read_at(place, lambda tx, _: work(tx))
+
+
+def read_at(place: Place, work: Callable[[Tx, int], T]) -> T:
+    """What *work* finds on one consistent snapshot of an existing store, given the time."""
 
     async def once() -> T:
         async with reading(place) as room:
-            return await room.store.read(work)
+            now = room.clock.now()
+            return await room.store.read(lambda tx: work(tx, now))
 
     return finished(once)
 
@@ -107,11 +113,12 @@ def read(place: Place, work: Callable[[Tx], T]) -> T:
 def change(place: Place, work: Callable[[House], Awaitable[T]], *, make: bool = False) -> T:
     """What *work* did in the open house; *make* a new store where there is none."""
     from evergrant.assembly import opened
+    from evergrant.store.sqlite import FILE_NAME
 
     async def once() -> T:
         config = place.config
-        if not make:
-            _existing(config)
+        if not make or (config.store.data / FILE_NAME).exists():
+            _current(config)
         async with opened(config) as house:
             return await work(house)
 
@@ -129,7 +136,8 @@ def finished(work: Callable[[], Awaitable[T]]) -> T:
         return asyncio.run(whole())
 
 
-def _existing(config: Config) -> Path:
+def existing(config: Config) -> Path:
+    """The database of a data directory that has one."""
     from evergrant.store.sqlite import FILE_NAME
 
     path = config.store.data / FILE_NAME
@@ -138,6 +146,20 @@ def _existing(config: Config) -> Path:
             f"{config.store.data}: there is no issuer here",
             hint="name its directory with --data or EVERGRANT_STORE_DATA; a new one is made by: evergrant serve",
             code=Exit.NOT_FOUND,
+        )
+    return path
+
+
+def _current(config: Config) -> Path:
+    """The same, with the schema of this release: a running server of another release must not have it changed."""
+    from evergrant.store.sqlite.migrate import pending
+
+    path = existing(config)
+    if pending(path):
+        raise Failure(
+            f"{path}: made by an earlier release",
+            hint="stop its server, make a copy, and bring it up to this release with: evergrant migrate",
+            code=Exit.CONFLICT,
         )
     return path
 

@@ -131,7 +131,7 @@ def record(client: Client) -> dict[str, Any]:
         "absolute_lifetime", "access_lifetime", "overlap", "created_at",
     )  # fmt: skip
     secrets = [{"created_at": item.created_at, "ends_at": item.ends_at or None} for item in client.secrets]
-    return {**{name: getattr(client, name) for name in fields}, "secrets": secrets}
+    return {**{name: getattr(client, name) for name in fields}, "uri": client.uri or None, "secrets": secrets}
 
 
 def _secrets(secrets: list[dict[str, int | None]]) -> str:

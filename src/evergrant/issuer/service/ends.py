@@ -15,15 +15,17 @@ from evergrant.store.applying import end_sessions as close_sessions
 from evergrant.store.port import Tx, Which
 
 
-def end_family(tx: Tx, family_id: bytes, reason: Reason, now: int, network: str = "", agent: str = "") -> bool:
-    """End one family; whether it was live."""
+def end_family(
+    tx: Tx, family_id: bytes, reason: Reason, now: int, network: str = "", agent: str = "", detail: str = ""
+) -> bool:
+    """End one family; whether it was live. *detail* is what a person said about it."""
     family = tx.families.get(family_id)
     if family is None or not tx.families.end(Which(family_id=family_id), Ended(now, reason)):
         return False
     name = ids.text(ids.Kind.FAMILY, family_id)
     tx.events.add([
         Event(now, What.FAMILY_ENDED, family.client_id, family.account_id, name, family.session_id, reason,
-              family.head.generation, network, agent)
+              family.head.generation, network, agent, detail)
     ])  # fmt: skip
     return True
 

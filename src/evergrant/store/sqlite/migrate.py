@@ -49,6 +49,25 @@ def migrate(path: Path) -> list[str]:
             connection.close()
 
 
+def pending(path: Path) -> list[str]:
+    """What `migrate` would apply, by name. Raises `StoreUnusable`."""
+    connection = connect(path, read_only=True)
+    try:
+        tables: list[tuple[int]] = connection.execute(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'"
+        ).fetchall()
+        rows = connection.execute("SELECT number, name, checksum FROM migration").fetchall() if tables[0][0] else []
+        done = {row[0]: row[1:] for row in rows}
+        known = steps()
+        _check(path, done, known)
+        return [step.name for step in known if step.number not in done]
+    except apsw.Error as error:
+        raise StoreUnusable(sentence(path, error)) from error
+    finally:
+        with suppress(apsw.Error):
+            connection.close()
+
+
 def _apply(path: Path, connection: Connection, known: list[Step]) -> list[str]:
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -1,0 +1,37 @@
+"""`evergrant migrate`: bring a database up to this release."""
+
+from __future__ import annotations
+
+import click
+
+from evergrant.cli.output import Exit, emit_line, emit_text, json_option, note, plural
+from evergrant.cli.place import Place, existing, placed
+
+
+@click.command("migrate")
+@click.option("--check", is_flag=True, help="Only say what would be done; the exit code is 6 when there is something.")
+@placed
+@json_option
+def migrate_(check: bool, place: Place, as_json: bool) -> int:
+    """Bring the database up to this release.
+
+    The server does this by itself when it starts, in one transaction: it is done wholly or not at all. Doing it
+    beforehand shows what it does and how long it takes. Make a copy first; an earlier release will refuse the database
+    afterwards.
+    """
+    from evergrant.store.sqlite.migrate import migrate, pending
+
+    path = existing(place.config)
+    steps = pending(path) if check else migrate(path)
+    if as_json:
+        emit_line({"pending" if check else "applied": steps})
+    elif not steps:
+        note("the database is up to date")
+    else:
+        note("these are to apply:" if check else "applied:")
+    for step in [] if as_json else steps:
+        emit_text(step)
+    if check and steps:
+        note(f"{plural(len(steps), 'step', 'steps')} to apply; run: evergrant migrate")
+        return Exit.NOT_READY
+    return Exit.OK
