@@ -18,12 +18,15 @@ from tests import tools
 from tests.secret_watch import (
     close_registry,
     open_registry,
+    overhear,
     pytest_runtest_logreport,
     pytest_sessionfinish,
     pytest_terminal_summary,
 )
 
-__all__ = ["pytest_runtest_logreport", "pytest_sessionfinish", "pytest_terminal_summary"]
+__all__ = ["overhear", "pytest_runtest_logreport", "pytest_sessionfinish", "pytest_terminal_summary"]
+
+pytest.register_assert_rewrite("evergrant.testing")  # before any test imports it
 
 LONG_FOLDERS: Final = ("browser", "faults", "interop")
 _HERE: Final = Path(__file__).parent

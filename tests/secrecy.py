@@ -1,8 +1,10 @@
 """What the run must never print, log or store: every secret the server issued, and where to look for them.
 
-Tests' clients call `record_secrets_in(answer)` (or `record_secret(value)`) on what the server gave them, and
-`watch_output(path)` on every log, captured output and database file or directory it may have leaked into. At the end of
-the whole run the controller searches all watched places for all recorded secrets; one hit fails the run.
+Tests' clients call `record_secrets_in(answer)` (or `record_secret(value)`) on what the server gave them; answers of
+issuers in this process are recorded by themselves (`tests.secret_watch`). Everything below pytest's temporary directory
+is searched when the run ends, and all that tests print and log. What lies elsewhere needs `watch_output(path)`, what a
+process said into a pipe `watch_text(text)`. What a test keeps as a client would (a cookie jar) is left out by
+`belongs_to_client(path)`. One hit fails the run.
 
 What lives here: the registry on disk, shared by all workers and by processes the tests start. What must not: the search
 (`tests.secret_grep`) and the pytest hooks (`tests/conftest.py`).
@@ -35,7 +37,7 @@ def record_secret(value: str) -> None:
         raise ValueError(message)
     if value not in _seen:
         _seen.add(value)
-        _append("secrets", base64.urlsafe_b64encode(value.encode()).decode("ascii"))
+        _append("secrets", base64.urlsafe_b64encode(value.encode()))
 
 
 def record_secrets_in(answer: str | bytes) -> None:
@@ -47,7 +49,18 @@ def record_secrets_in(answer: str | bytes) -> None:
 
 def watch_output(path: str | os.PathLike[str]) -> None:
     """Search *path* (a file, or a directory with all below it) when the run ends; it must still be there then."""
-    _append("watched", str(Path(path).absolute()))
+    _append("watched", str(Path(path).absolute()).encode())
+
+
+def watch_text(text: str | bytes) -> None:
+    """Search *text*, which a process that a test started printed or logged, when the run ends."""
+    raw = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    _append("heard", raw)
+
+
+def belongs_to_client(path: str | os.PathLike[str]) -> None:
+    """Leave *path* (a file, or a directory with all below it) out of the search: a client may keep its own tokens."""
+    _append("exempt", str(Path(path).absolute()).encode())
 
 
 def recorded(registry: Path) -> Iterator[str]:
@@ -62,7 +75,13 @@ def watched(registry: Path) -> Iterator[Path]:
         yield Path(line)
 
 
-def _append(kind: str, line: str) -> None:
+def exempt(registry: Path) -> Iterator[Path]:
+    """Every place that belongs to a client."""
+    for line in _lines(registry, "exempt"):
+        yield Path(line)
+
+
+def _append(kind: str, line: bytes) -> None:
     registry = os.environ.get(REGISTRY)
     if registry is None:
         message = f"{REGISTRY} is not set: the registry exists only inside a test run"
@@ -70,7 +89,7 @@ def _append(kind: str, line: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     file = os.open(Path(registry) / f"{os.getpid()}.{kind}", flags, 0o600)
     try:
-        os.write(file, line.encode() + b"\n")
+        os.write(file, line + b"\n")
     finally:
         os.close(file)
 

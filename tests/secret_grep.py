@@ -55,9 +55,14 @@ def spellings(secret: str) -> Iterator[tuple[str, bytes]]:
     yield from _bytes_and_hex(raw)
 
 
-def grep(places: Iterable[Path], secrets: Iterable[str]) -> list[Hit]:
+def grep(places: Iterable[Path], secrets: Iterable[str], exempt: Iterable[Path] = ()) -> list[Hit]:
     """Every secret of *secrets* that occurs in a file at or below *places*; each once per file and spelling."""
-    files = sorted({file for place in places for file in _files(place)})
+    spared = tuple(exempt)
+    files = sorted(
+        file
+        for file in {file for place in places for file in _files(place)}
+        if not any(file.is_relative_to(place) for place in spared)
+    )
     waiting = list(secrets)
     hits: list[Hit] = []
     for start in range(0, len(waiting), _BATCH):

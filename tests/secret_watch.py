@@ -1,18 +1,21 @@
 """The end of a run: search everything it printed, logged and stored for every secret it issued.
 
-Hooks only; `tests/conftest.py` takes them in. The registry is `tests.secrecy`, the search is `tests.secret_grep`.
+What lives here: hooks and one fixture; `tests/conftest.py` takes them in. What must not: the registry (`tests.secrecy`)
+and the search (`tests.secret_grep`).
 """
 
 import os
 import shutil
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from tests.secrecy import REGISTRY, recorded, watched
+from tests.secrecy import REGISTRY, exempt, record_secret, record_secrets_in, recorded, watched
 from tests.secret_grep import grep
 
 _CAPTURED: Final = "captured.txt"
@@ -37,6 +40,28 @@ def close_registry(config: pytest.Config) -> None:
         shutil.rmtree(os.environ.pop(REGISTRY), ignore_errors=True)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def overhear() -> Iterator[None]:
+    """Record what issuers in this process answer, and the password of the people in it."""
+    in_process = sys.modules.get("evergrant.testing.in_process")
+    if in_process is None:  # no test of this run has such an issuer
+        yield
+        return
+    exchange = in_process.exchange
+
+    async def overheard(*request: Any) -> Any:
+        reply = await exchange(*request)
+        record_secrets_in(reply.body)
+        for _, value in reply.headers:
+            record_secrets_in(value)
+        return reply
+
+    record_secret(in_process.PASSWORD)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(in_process, "exchange", overheard)
+        yield
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Keep what each test printed and logged, for the search; reports reach the controller from every worker."""
     if "PYTEST_XDIST_WORKER" in os.environ or not report.sections:
@@ -46,7 +71,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             kept.write(f"{report.nodeid} {title}\n{text}\n")
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # pytest's own hook gives the temporary directory up for other runs to delete
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not is_controller(session.config) or REGISTRY not in os.environ:
         return
@@ -55,8 +80,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     secrets = list(recorded(registry))
     places = list(watched(registry))
     problems = [f"watched, but gone when the run ended: {place}" for place in places if not place.exists()]
-    places.append(registry / _CAPTURED)
-    problems += [f"a secret was found: {hit}" for hit in grep(places, secrets)]
+    places += [registry / _CAPTURED, *registry.glob("*.heard"), _temporary(session.config)]
+    problems += [f"a secret was found: {hit}" for hit in grep(places, secrets, exempt(registry))]
     session.config.stash[_VERDICT] = problems
     session.config.stash[_SUMMARY] = (
         f"{len(secrets)} secrets, {len(places)} places, {time.monotonic() - started:.1f} s: "
@@ -64,6 +89,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     )
     if problems and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _temporary(config: pytest.Config) -> Path:
+    """Where every `tmp_path` of the run lies, those of its workers included."""
+    return config._tmp_path_factory.getbasetemp()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

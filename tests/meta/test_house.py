@@ -25,6 +25,8 @@ BANNED: Final = frozenset(
 )
 FORCED: Final = {
     "data": "the option --data DIR and its key in the configuration, which its users type",
+    "data_folder": "the folder that --data names",
+    "data_received": "a method of asyncio.Protocol",
     "exc_info": "an attribute of logging.LogRecord",
     "stack_info": "an attribute of logging.LogRecord",
     "_INFO": "HKDF's parameter is called info in RFC 5869",
