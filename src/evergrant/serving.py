@@ -9,11 +9,13 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.supervisors import Multiprocess
 
 from evergrant.assembly import ROUTE_NAMES, application, data_folder, opened
@@ -22,30 +24,59 @@ from evergrant.issuer.http.app import Application
 from evergrant.observe.log import set_up
 from evergrant.observe.metrics import Metrics
 
-HEADER_SECONDS: Final = 15
-MOST_HEADER_BYTES: Final = 32_768
+# From the first byte of a request to its last; the application gives a body less.
+REQUEST_SECONDS: Final = 15
+# Of a request line, on top of what the headers may have.
+MOST_URL: Final = 16_384
 WORKER_VARIABLE: Final = "EVERGRANT_WORKER_SETTINGS"
 BACKLOG: Final = 2_048
+_TOO_LARGE: Final = b"431 Request Header Fields Too Large", b"The request line or the headers are too large."
+_UNREADABLE: Final = b"400 Bad Request", b"The request cannot be read."
 
 
-class TooMuch(Exception):  # noqa: N818 - names what arrived
-    """A request line or headers beyond all limits: the parser stops here."""
+class Unreadable(Exception):
+    """What the parser is stopped with: a request beyond all limits, or one that could be read in two ways."""
 
 
 class Door(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with limits on headers, in bytes and in time (attack A-03)."""
+    """uvicorn's HTTP protocol with limits on a request, in bytes and in time, and one reading of it (A-03, A-07).
+
+    Nothing here is logged: whoever sends garbage must not be able to fill the log with it (attack A-11).
+    """
 
     _began: float = 0.0
     _size: int = 0
+    _in_headers: bool = False
+    _large: bool = False
 
-    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvicorn's own signature
+    def __init__(self, *rest: Any, most: int, **more: Any) -> None:
+        super().__init__(*rest, **more)
+        self._most = most
+
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._began = self.loop.time()
-        self.loop.call_later(HEADER_SECONDS, self._look)
+        self.loop.call_later(REQUEST_SECONDS, self._look)
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        # An empty line between two requests begins nothing for the parser, and must not hold the connection either.
+        self._began = self._began or self.loop.time()
+        unfinished = self._in_headers
+        try:
+            self.parser.feed_data(data)
+            if unfinished and self._in_headers:
+                self._grow(len(data))  # of a line whose end has not come, the parser tells nothing and keeps everything
+        except Unreadable:
+            self._refuse(*_TOO_LARGE)
+        except HttpParserUpgrade:
+            return  # answered as the plain request it also is
+        except HttpParserError:
+            self._refuse(*(_TOO_LARGE if self._large else _UNREADABLE))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._size, self._began = 0, self.loop.time()
+        self._size, self._began, self._in_headers = 0, self.loop.time(), True
 
     def on_url(self, url: bytes) -> None:
         self._grow(len(url))
@@ -53,7 +84,14 @@ class Door(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._grow(len(name) + len(value))
-        super().on_header(name, value)
+        if self._in_headers:
+            super().on_header(name, value)  # what follows a chunked body must not pass for a header before it
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        if not self.url.startswith(b"/"):
+            self._refuse_other_authority()
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._began = 0.0
@@ -61,17 +99,37 @@ class Door(HttpToolsProtocol):
 
     def _grow(self, count: int) -> None:
         self._size += count
-        if self._size > MOST_HEADER_BYTES:
-            raise TooMuch
+        if self._size > self._most:
+            self._large = True
+            raise Unreadable
+
+    def _refuse_other_authority(self) -> None:
+        """An absolute address is read (RFC 9112 section 3.2.2) when it and the Host header name the same place."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        scheme, _, rest = self.url.partition(b"://")
+        authority = rest.partition(b"/")[0].partition(b"?")[0]
+        if scheme.lower() not in {b"http", b"https"} or hosts != [authority]:
+            raise Unreadable
+
+    def _refuse(self, status: bytes, text: bytes) -> None:
+        """Answer and close; only close while an earlier request is still being answered."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        its_own = cycle is not None and cycle.more_body and not cycle.response_started and not self.pipeline
+        if cycle is None or cycle.response_complete or its_own:
+            self.transport.write(
+                b"HTTP/1.1 %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+                b"cache-control: no-store\r\nconnection: close\r\n\r\n%b" % (status, len(text), text)
+            )
+        self.transport.close()
 
     def _look(self) -> None:
         """Close a connection whose request has been on its way for too long; look again later otherwise."""
-        if self.transport is None or self.transport.is_closing():
+        if self.transport.is_closing():
             return
-        if self._began and self.loop.time() - self._began >= HEADER_SECONDS:
+        if self._began and self.loop.time() - self._began >= REQUEST_SECONDS:
             self.transport.close()
         else:
-            self.loop.call_later(HEADER_SECONDS, self._look)
+            self.loop.call_later(REQUEST_SECONDS, self._look)
 
 
 def bound(config: Config) -> tuple[socket.socket, Config]:
@@ -112,15 +170,16 @@ def serve(config: Config, sock: socket.socket, sources: Sources, ready: Callable
             runner.run(_one(config, sock, ready))
 
 
-def _uvicorn(config: Config, app: Any, **more: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's own types
+def _uvicorn(config: Config, app: Any, **more: Any) -> uvicorn.Config:
+    door: Any = partial(Door, most=config.server.max_header + MOST_URL)
     return uvicorn.Config(
-        app, http=Door, ws="none", lifespan="on", loop="auto", log_config=None, access_log=False, server_header=False,
+        app, http=door, ws="none", lifespan="on", loop="auto", log_config=None, access_log=False, server_header=False,
         date_header=False, proxy_headers=False, timeout_keep_alive=65, backlog=BACKLOG,
         timeout_graceful_shutdown=config.server.shutdown_grace, **more,
     )  # fmt: skip
 
 
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+async def _nothing(scope: Any, receive: Any, send: Any) -> None:
     """Stands in where uvicorn wants an application only to choose its event loop."""
 
 
@@ -186,14 +245,16 @@ def _many(config: Config, sock: socket.socket, sources: Sources, ready: Callable
     os.environ[WORKER_VARIABLE] = json.dumps(kept)
     sock.listen(BACKLOG)
     ready()
-    Multiprocess(_uvicorn(config, "evergrant.serving:worker", factory=True, workers=config.server.workers), [sock]).run()
+    Multiprocess(
+        _uvicorn(config, "evergrant.serving:worker", factory=True, workers=config.server.workers), [sock]
+    ).run()
 
 
-def _text(value: Any) -> Any:  # noqa: ANN401 - what a command line option may hold
+def _text(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def worker() -> Any:  # noqa: ANN401 - an ASGI application
+def worker() -> Any:
     """What each worker process runs; uvicorn calls it by name."""
     kept = json.loads(os.environ[WORKER_VARIABLE])
     config = load(Path(kept["path"]) if kept["path"] else None, overrides=kept["overrides"])
@@ -208,7 +269,7 @@ class _Late:
         self._config, self._counts = config, counts
         self._app: Application | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self._app is None:
             self._app = await application(self._config, Metrics(self._counts, ROUTE_NAMES))
         await self._app(scope, receive, send)

@@ -29,12 +29,12 @@ class Answer(NamedTuple):
 _SECRET_JSON: Final = (JSON, *NO_STORE, NO_SNIFF)
 
 
-def secret_json(members: Any, status: int = 200) -> Answer:  # noqa: ANN401 - any JSON value
+def secret_json(members: Any, status: int = 200) -> Answer:
     """JSON that no cache may keep (RFC 6749 section 5.1)."""
     return Answer(status, _SECRET_JSON, json.encode(members))
 
 
-def public_json(members: Any, max_age: int) -> Answer:  # noqa: ANN401 - any JSON value
+def public_json(members: Any, max_age: int) -> Answer:
     """JSON for everybody, for *max_age* seconds, readable from any origin."""
     headers = (JSON, (b"cache-control", b"public, max-age=%d" % max_age), NO_SNIFF)
     return Answer(200, headers, json.encode(members))

@@ -69,7 +69,7 @@ class HttpLimits(NamedTuple):
     hosts: frozenset[bytes]
 
 
-class Gone(Exception):  # noqa: N818 - names what happened
+class Gone(Exception):
     """The client went away before its request was whole."""
 
 
@@ -190,13 +190,13 @@ class Application:
             async with timeout(BODY_SECONDS):
                 parts, size, more = [body], len(body), True
                 while more:
+                    if size > self._limits.body:
+                        raise _too_large()
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Gone
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
-                    if size > self._limits.body:
-                        raise _too_large()
                     more = message.get("more_body", False)
         except TimeoutError as error:
             raise Refused(Code.INVALID_REQUEST, "The body did not arrive in time.", status=408) from error
