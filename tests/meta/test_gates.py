@@ -68,7 +68,7 @@ def test_inv_13_a_secret_that_a_test_lets_out_fails_the_run(
 
 
 def test_what_belongs_to_a_client_is_left_out(tmp_path: Path) -> None:
-    kept = f"from tests.secrecy import belongs_to_client as b; (tmp_path / 'jar').write_text({SECRET}); b(tmp_path / 'jar')"
+    kept = f"import tests.secrecy as s; (tmp_path / 'jar').write_text({SECRET}); s.belongs_to_client(tmp_path / 'jar')"
     assert run(tmp_path, LEAK.format(leak=kept)).returncode == pytest.ExitCode.OK
 
 
