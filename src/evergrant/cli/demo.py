@@ -33,7 +33,7 @@ COLUMNS: Final = (
     help="Keep everything in DIR [thrown away].",
 )
 @json_option
-def demo(listen: str | None, app_listen: str | None, data: Path | None, as_json: bool) -> None:
+def demo_(listen: str | None, app_listen: str | None, data: Path | None, as_json: bool) -> None:
     """Start a throw-away issuer and a sample application to try it with.
 
     The application is a tour of one token family: sign in, refresh, lose a reply, race, steal a token, and see what the

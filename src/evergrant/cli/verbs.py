@@ -24,6 +24,7 @@ VERBS: Final = (
     Verb("key", "See the signing keys, and let new ones take over.", "evergrant.cli.key"),
     Verb("event", "Read the audit trail.", "evergrant.cli.event"),
     Verb("config", "Show or check the configuration.", "evergrant.cli.config"),
+    Verb("demo", "Look around in a throw-away issuer, with an application to try it.", "evergrant.cli.demo"),
     Verb("migrate", "Bring the database up to this release.", "evergrant.cli.migrate"),
 )
 
