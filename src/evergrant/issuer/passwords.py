@@ -2,7 +2,7 @@
 
 A queue limit and a time limit keep hashing from being turned against the server (attack S-17); an unknown name costs
 the same work as a known one (attack S-09). What everybody tries first is no password (attack S-08): the list is in
-`common_passwords.txt`, in lower case, one on a line.
+`well_known_passwords.txt`, in lower case, one on a line.
 """
 
 import unicodedata
@@ -54,7 +54,7 @@ class Passwords:
         if folded in {name, name.split("@")[0], name.split("@")[0] * 2}:
             msg = "The password must not be the user name."
             raise PasswordTooWeak(msg)
-        if folded in common():
+        if folded in well_known():
             msg = "This password is one of those that are tried first. Choose one of your own."
             raise PasswordTooWeak(msg)
         if len(set(password)) < 4:  # noqa: PLR2004 - aaaaaaaaaaaa is the first thing a guesser tries
@@ -100,9 +100,9 @@ class Passwords:
 
 
 @cache
-def common() -> frozenset[str]:
+def well_known() -> frozenset[str]:
     """The passwords that are tried first, in lower case."""
-    text = (files("evergrant.issuer") / "common_passwords.txt").read_text(encoding="utf-8")
+    text = (files("evergrant.issuer") / "well_known_passwords.txt").read_text(encoding="utf-8")
     return frozenset(text.splitlines())
 
 

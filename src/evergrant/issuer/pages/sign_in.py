@@ -66,11 +66,20 @@ class SignInHandler:
             login_hint=username or (request.login_hint if request else "") or None,
             error=None if denied is None else WAIT if denied.wait else WRONG,
             wait_seconds=denied.wait or None if denied else None,
+            notice=_stranger(standing),
         )
         status = 200 if denied is None else 429 if denied.wait else 401
         answer = self._desk.show(page, visit, form_targets_of(uri), status)
         wait = (retry_after(denied.wait),) if denied and denied.wait else ()
         return answer._replace(headers=(*answer.headers, *wait))
+
+
+def _stranger(standing: Standing) -> str | None:
+    """Why somebody who is signed in is asked to sign in as another; who that is, is not told."""
+    account = standing.account
+    if account is None or not standing.subject or standing.subject == account.id:
+        return None
+    return f"You are signed in as {account.username}. The application asks for another account."
 
 
 def _outcome(result: SignedIn | Denied) -> str:

@@ -35,7 +35,10 @@ ACR: Final = "urn:evergrant:password"
 
 
 class Standing(NamedTuple):
-    """Where a flow stands. *client* and *request* are None for the account area's own sign-in."""
+    """Where a flow stands. *client* and *request* are None for the account area's own sign-in.
+
+    *subject* is the one account that will do, or empty.
+    """
 
     flow: Flow
     step: Step
@@ -45,6 +48,7 @@ class Standing(NamedTuple):
     account: Account | None
     grant: Grant | None
     notice: Notice | None
+    subject: str = ""
 
 
 class Flows:
@@ -196,7 +200,7 @@ def stand(tx: Tx, text: str, browser: bytes, cookie: str, now: int) -> Standing 
     grant = find_grant(tx, session.account_id, client.id) if session else None
     wanted = Wanted(request.prompt, request.max_age, kept["subject"], request.scope, request.resources)
     step = next_step(wanted, flow, session, client, grant, notice is not None, now)
-    return Standing(flow, step, request, client, session, account, grant, notice)
+    return Standing(flow, step, request, client, session, account, grant, notice, kept["subject"])
 
 
 def find_flow(tx: Tx, text: str, browser: bytes, purpose: str = FLOW_DIGEST) -> Flow | None:
