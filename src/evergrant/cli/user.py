@@ -96,10 +96,8 @@ def add(
 def list_(limit: int, place: Place, as_json: bool) -> None:
     """List the people who can sign in, and those who were disabled."""
     found = read(place, lambda tx: tx.accounts.find(limit + 1))
-    emit_list(
-        (record(account) for account in sorted(found[:limit], key=lambda each: each.username)), LIST_COLUMNS, as_json=as_json,
-        none="no users yet; add one with: evergrant user add",
-    )  # fmt: skip
+    shown = [record(account) for account in sorted(found[:limit], key=lambda each: each.username)]
+    emit_list(shown, LIST_COLUMNS, as_json=as_json, none="no users yet; add one with: evergrant user add")
     if len(found) > limit:
         note(f"there are more than {limit}; see them with --limit")
 

@@ -1,0 +1,56 @@
+"""What the checks look at, gathered from the store in one snapshot."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from evergrant.domain.client import Client
+from evergrant.domain.event import Event, What
+from evergrant.domain.key import SealedKey
+from evergrant.domain.throttle import Bucket
+from evergrant.issuer.service.clients import every
+from evergrant.issuer.service.housekeeping import LEASE
+from evergrant.store.port import EventQuery, Tx
+
+DAY: Final = 86_400
+ALARM_DAYS: Final = 7
+# Events have no index by kind or time, so the search for alarms is bounded by their number.
+SEARCHED: Final = 1_000_000
+COUNTED: Final = 10_000
+
+ALARMS: Final = (What.FAMILY_FORGED, What.FAMILY_AHEAD, What.FAMILY_REPEATS_MANY, What.FAMILY_REUSED)
+
+
+class Facts(NamedTuple):
+    """One snapshot of a store. *alarms*: how many events of a kind in the last days; *leases*: who keeps house."""
+
+    clients: tuple[Client, ...]
+    keys: tuple[SealedKey, ...]
+    oldest: Event | None
+    newest: Event | None
+    alarms: dict[What, int]
+    unseen_notices: int
+    leases: tuple[Bucket, ...]
+
+
+def gather(tx: Tx, now: int) -> Facts:
+    """Everything the checks want to know."""
+    last = tx.events.find(EventQuery(newest=True, limit=1))
+    first = tx.events.find(EventQuery(limit=1))
+    start = max(last[0][0] - SEARCHED, 0) if last else 0
+    horizon = now - ALARM_DAYS * DAY
+    alarms = {what: _count(tx, what, start, horizon) for what in ALARMS}
+    return Facts(
+        clients=tuple(every(tx)),
+        keys=tuple(tx.keys.find()),
+        oldest=first[0][1] if first else None,
+        newest=last[0][1] if last else None,
+        alarms={what: count for what, count in alarms.items() if count},
+        unseen_notices=sum(not notice.acknowledged_at for notice in tx.notices.find(COUNTED)),
+        leases=tuple(item for item in tx.buckets.find(100, after=LEASE) if item.key.startswith(LEASE)),
+    )
+
+
+def _count(tx: Tx, what: What, start: int, horizon: int) -> int:
+    found = tx.events.find(EventQuery(after=start, what=what, newest=True, limit=COUNTED))
+    return sum(event.at >= horizon for _, event in found)
