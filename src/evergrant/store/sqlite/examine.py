@@ -16,7 +16,7 @@ _STEPS: Final = 100_000
 
 
 class Examined(NamedTuple):
-    """What was found. *whole* is None when the time ran out before every page was read; *problems* in SQLite's words."""
+    """What was found. *whole* is None when time ran out before every page was read; *problems* in SQLite's words."""
 
     version: str
     journal: str
