@@ -20,6 +20,10 @@ TEST_CLOCK_VARIABLE: Final = "EVERGRANT_TEST_CLOCK"
 # Leap seconds and the corrections of a healthy NTP daemon stay far below this; a wrong clock, a resumed container or an
 # administrator's mistake stays far above.
 STEP_TOLERANCE: Final = 10
+# A step this large may have made every token look expired, or none. For a while nothing may be ended for being late, so
+# that whoever keeps the clock can put it right (attack O-09).
+SUSPECT_STEP: Final = 300
+SUSPECT_SECONDS: Final = 600
 
 
 class Clock(Protocol):
@@ -33,6 +37,11 @@ class Clock(Protocol):
         """Return seconds that never run backwards; only differences mean anything."""
         ...
 
+    @property
+    def suspect(self) -> bool:
+        """Say whether the time has just jumped so far that nothing may be ended for being late."""
+        ...
+
 
 class SystemClock:
     """
@@ -43,7 +52,7 @@ class SystemClock:
     own time would disagree with the other processes on the same store.
     """
 
-    __slots__ = ("_base", "_jumps", "_last_step", "_tolerance")
+    __slots__ = ("_base", "_jumps", "_last_step", "_suspect_until", "_tolerance")
 
     simulated: bool = False
 
@@ -52,6 +61,7 @@ class SystemClock:
         self._tolerance = step_tolerance
         self._jumps = 0
         self._last_step = 0
+        self._suspect_until = 0.0
         self._base = self._wall() - self.monotonic()
 
     def now(self) -> int:
@@ -62,6 +72,8 @@ class SystemClock:
             self._base += step
             self._jumps += 1
             self._last_step = round(step)
+            if abs(step) > SUSPECT_STEP:
+                self._suspect_until = self._lived() + SUSPECT_SECONDS
         return int(wall)
 
     def monotonic(self) -> float:
@@ -76,43 +88,59 @@ class SystemClock:
         """Return how many steps were noticed since the process started."""
         return self._jumps
 
+    @property
+    def suspect(self) -> bool:
+        """Say whether a step of more than five minutes was noticed in the last ten, by the clock that never steps."""
+        return self._suspect_until > 0 and self._lived() < self._suspect_until
+
     def _wall(self) -> float:
         return time.time()
+
+    def _lived(self) -> float:
+        return self.monotonic()
 
 
 class FileClock(SystemClock):
     """
     Real time plus an offset read from a file: hours pass in a test without anybody waiting.
 
-    FOR TESTS of servers that run as separate processes. The file holds one integer, in seconds. A file that is missing
-    counts as 0; one that is half written keeps the previous offset. A change of the offset is simulated time, not a
-    step, so it raises no alarm.
+    FOR TESTS of servers that run as separate processes. The file holds one integer, in seconds, and perhaps a second
+    one. A change of the first is time that passes, not a step, so it raises no alarm; a change of the second steps the
+    wall clock, as a wrong NTP server would. A file that is missing counts as 0; one that is half written keeps what the
+    previous one said.
     """
 
-    __slots__ = ("_offset", "_path")
+    __slots__ = ("_offset", "_path", "_step")
 
     simulated = True
 
     def __init__(self, path: Path, step_tolerance: int = STEP_TOLERANCE) -> None:
         """Read the offset from `path` at each reading of the clock."""
         self._path = path
-        self._offset = 0
+        self._offset = self._step = 0
         super().__init__(step_tolerance)
 
     def now(self) -> int:
-        """Return real time plus the offset that the file holds at this moment."""
-        return super().now() + self._read_offset()
+        """Return real time plus what the file holds at this moment."""
+        self._read()
+        return super().now() + self._offset
 
-    def _read_offset(self) -> int:
+    def _wall(self) -> float:
+        return super()._wall() + self._step
+
+    def _lived(self) -> float:
+        return self.monotonic() + self._offset
+
+    def _read(self) -> None:
         # The file is read each time rather than when its modification time changes: two writes within one tick of the
         # file system's clock carry the same modification time, and a test would wait for an hour that never passes.
         try:
-            self._offset = int(self._path.read_text(encoding="ascii"))
+            offset, _, step = self._path.read_text(encoding="ascii").strip().partition(" ")
+            self._offset, self._step = int(offset), int(step or "0")
         except FileNotFoundError:
-            self._offset = 0
+            self._offset = self._step = 0
         except (OSError, ValueError):
-            return self._offset
-        return self._offset
+            return
 
 
 class FixedClock:
@@ -122,7 +150,7 @@ class FixedClock:
     `advance` lets time pass, on both clocks; `set` steps the wall clock alone, as a wrong NTP server would.
     """
 
-    __slots__ = ("_elapsed", "_jumps", "_last_step", "_now")
+    __slots__ = ("_elapsed", "_jumps", "_last_step", "_now", "_suspect_until")
 
     simulated: bool = True
 
@@ -132,6 +160,7 @@ class FixedClock:
         self._elapsed = 0.0
         self._jumps = 0
         self._last_step = 0
+        self._suspect_until = 0.0
 
     def now(self) -> int:
         """Return the instant at which the clock stands."""
@@ -155,6 +184,8 @@ class FixedClock:
         if step != 0:
             self._jumps += 1
             self._last_step = step
+        if abs(step) > SUSPECT_STEP:
+            self._suspect_until = self._elapsed + SUSPECT_SECONDS
         self._now = now
         return now
 
@@ -165,6 +196,11 @@ class FixedClock:
     def jumps(self) -> int:
         """Return how many times the clock was stepped."""
         return self._jumps
+
+    @property
+    def suspect(self) -> bool:
+        """Say whether the clock was set by more than five minutes, less than ten minutes ago."""
+        return self._elapsed < self._suspect_until
 
 
 def clock_from_environment(environment: Mapping[str, str] | None = None) -> SystemClock:

@@ -91,7 +91,7 @@ def machine_routes(ground: Ground, operate: Operate) -> dict[str, Route]:
         f"{base}/introspect": Route(
             "introspect", {"POST": IntrospectEndpoint(ground.catalog, inspector, ground.clock)}
         ),
-        f"{base}/userinfo": Route("userinfo", {"GET": userinfo, "POST": userinfo}, cors=True),
+        f"{base}/userinfo": Route("userinfo", {"GET": userinfo, "POST": userinfo}, cors=True, tell=userinfo.tell),
         f"{base}/jwks": Route("jwks", {"GET": discovery.keys}, cors=True),
         # RFC 8414 section 3.1 inserts the well-known segment before a path; OpenID Connect appends it. Both are served.
         f"{base}/.well-known/openid-configuration": document,

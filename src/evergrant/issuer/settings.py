@@ -12,7 +12,7 @@ from evergrant.protocol.resource import canonical
 
 
 class Resource(NamedTuple):
-    """One API that tokens are for. *lifetime* in seconds, None for the client's or server's."""
+    """One API that tokens are for, as it was registered. *lifetime* in seconds, None for the client's or server's."""
 
     identifier: str
     scopes: tuple[str, ...]
@@ -21,7 +21,7 @@ class Resource(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """The issuer's settings. Durations in seconds."""
+    """The issuer's settings. Durations in seconds. *resources* by their canonical form, the default one among them."""
 
     issuer: str
     base: str
@@ -60,9 +60,11 @@ def settings_of(config: Config) -> Settings:
         radius=Radius(config.policy.reuse),
         observe_only=config.policy.observe_only,
     )
-    resources = {
+    # What nobody has to ask for can be asked for by name, too; its audience is spelled as it was configured.
+    default = Resource(config.default_resource, (), opaque=False, lifetime=None)
+    resources = {canonical(default.identifier): default} | {
         canonical(item.identifier): Resource(
-            canonical(item.identifier), item.scopes, item.access_token == "opaque", item.lifetime or None
+            item.identifier, item.scopes, item.access_token == "opaque", item.lifetime or None
         )
         for item in config.resources
     }

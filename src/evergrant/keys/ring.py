@@ -49,9 +49,14 @@ class Ring:
 
     def signer(self, alg: str, now: int) -> Signer:
         """The youngest signing key of *alg* that is active. Raises `KeyUnusable` when there is none."""
+        early = None
         for key in self._youngest.get(alg, ()):
-            if key.active_at <= now and key.published(now):
-                return self._signers[key.id]
+            if key.published(now):
+                if key.active_at <= now:
+                    return self._signers[key.id]
+                early = key
+        if early is not None:  # no key is as old as this moment: the clock stepped back (attack O-09)
+            return self._signers[early.id]
         msg = f"there is no active {alg} signing key; run: evergrant key rotate --alg {alg}"
         raise KeyUnusable(msg)
 
@@ -73,6 +78,8 @@ class Ring:
         for key in self._youngest.get(Use.MAC, ()):
             if key.active_at <= now:
                 return key.version
+        if self._macs:  # no key is as old as this moment: the clock stepped back (attack O-09)
+            return self._youngest[Use.MAC][-1].version
         msg = "there is no active token key; run: evergrant key rotate --use mac"
         raise KeyUnusable(msg)
 

@@ -22,6 +22,8 @@ STANDARD: Final = frozenset(name for names in OF_SCOPE.values() for name in name
 UNDERSTOOD: Final = STANDARD | {"sub", "auth_time", "acr", "amr"}
 PLACES: Final = ("userinfo", "id_token")
 MAX_LENGTH: Final = 4_096
+# Nesting is bounded by this; the decoder's own limit depends on where it is called from.
+MAX_BRACKETS: Final = 200
 
 
 class ClaimsSyntaxError(ValueError):
@@ -30,7 +32,7 @@ class ClaimsSyntaxError(ValueError):
 
 def normal_claims(text: str) -> str:
     """The understood part of a claims request as compact JSON; unknown claims are left out (section 5.5.1)."""
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_LENGTH or text.count("{") + text.count("[") > MAX_BRACKETS:
         raise ClaimsSyntaxError
     try:
         asked = json.decode(text)

@@ -26,7 +26,7 @@ class FormLimits(NamedTuple):
 
 
 class Form:
-    """Parsed parameters. `get` gives one value or None; `resources` every `resource`."""
+    """Parsed parameters. `get` gives one value, or None when it is absent or empty; `resources` every `resource`."""
 
     __slots__ = ("resources", "values")
 
@@ -35,7 +35,7 @@ class Form:
         self.resources: Final = resources
 
     def get(self, name: str) -> str | None:
-        return self.values.get(name)
+        return self.values.get(name) or None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.values)
@@ -61,15 +61,12 @@ def parse_form(raw: bytes, limits: FormLimits) -> Form:
         if len(part) > limits.field:
             msg = f"a parameter is longer than {limits.field} bytes"
             raise BadForm(msg)
+        if not part:
+            continue
         name, _, value = part.partition(b"=")
         key = read(name)
-        if not value:
-            if key in values:
-                msg = "a parameter is repeated"
-                raise BadForm(msg)
-            continue
         if key == "resource":
-            resources.append(read(value))
+            resources += [read(value)] if value else []
         elif key in values:
             msg = "a parameter is repeated"
             raise BadForm(msg)

@@ -56,7 +56,7 @@ def _check_web(uri: str) -> Kind:
         raise ValueError(_about(uri, "the port is not valid"))
     if not (_HOST.match(host) or host == "::1"):
         raise ValueError(_about(uri, "the host is not a plain ASCII name"))
-    if any(segment in {".", ".."} for segment in parts.path.split("/")):
+    if any(segment.lower().replace("%2e", ".") in {".", ".."} for segment in parts.path.split("/")):
         raise ValueError(_about(uri, "the path has no dot segments"))
     if parts.scheme == "https":
         return Kind.HTTPS

@@ -1,7 +1,9 @@
 """/userinfo (OpenID Connect Core section 5.3): GET, POST with header, POST with body (RFC 6750)."""
 
+from typing import Final
+
 from evergrant.domain.scope import OPENID, split
-from evergrant.issuer.http.answer import NO_STORE, Answer, secret_json
+from evergrant.issuer.http.answer import Answer, refusal, secret_json
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.service.inspect import Inspector
 from evergrant.issuer.service.people import userinfo
@@ -9,6 +11,8 @@ from evergrant.issuer.settings import Settings
 from evergrant.protocol.bearer import challenge, read_bearer
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import is_form
+
+_CHALLENGED: Final = frozenset({400, 401, 403})
 
 
 class UserinfoEndpoint:
@@ -18,14 +22,13 @@ class UserinfoEndpoint:
         self._inspector = inspector
         self._audiences = {settings.issuer, f"{settings.issuer}/userinfo"}
 
-    async def __call__(self, ask: Ask) -> Answer:
-        try:
-            return await self._answer(ask)
-        except Refused as error:
-            header = (b"www-authenticate", challenge(error, OPENID).encode("ascii"))
-            return Answer(error.status, (*NO_STORE, header), b"")
+    @staticmethod
+    def tell(error: Refused, error_id: str) -> Answer:
+        """A refusal as RFC 6750 section 3 has it: the challenge in a header, and the same as JSON for people."""
+        header = (b"www-authenticate", challenge(error, OPENID).encode("ascii"))
+        return refusal(error, error_id, header if error.status in _CHALLENGED else None)
 
-    async def _answer(self, ask: Ask) -> Answer:
+    async def __call__(self, ask: Ask) -> Answer:
         posted = None
         if ask.method == "POST" and is_form(ask.header(b"content-type")):
             posted = ask.form().get("access_token")

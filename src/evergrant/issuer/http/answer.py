@@ -27,6 +27,8 @@ class Answer(NamedTuple):
 
 
 _SECRET_JSON: Final = (JSON, *NO_STORE, NO_SNIFF)
+# Every 401 says how to do better (RFC 9110 section 15.5.2); at these endpoints clients authenticate by Basic or not.
+_BASIC: Final[Header] = (b"www-authenticate", b'Basic realm="evergrant"')
 
 
 def secret_json(members: Any, status: int = 200) -> Answer:
@@ -40,14 +42,15 @@ def public_json(members: Any, max_age: int) -> Answer:
     return Answer(200, headers, json.encode(members))
 
 
-def refusal(error: Refused, scheme: str = "") -> Answer:
-    """An OAuth error as JSON (RFC 6749 section 5.2); 401 names the *scheme* the client used."""
+def refusal(error: Refused, error_id: str, challenge: Header | None = None) -> Answer:
+    """An OAuth error as JSON (RFC 6749 section 5.2), with the id of the operator's log line."""
     headers: tuple[Header, ...] = _SECRET_JSON
-    if error.status == 401 and scheme:  # noqa: PLR2004 - HTTP
-        headers = (*headers, (b"www-authenticate", f'{scheme} realm="evergrant"'.encode()))
+    if challenge is not None or error.status == 401:  # noqa: PLR2004 - HTTP
+        headers = (*headers, challenge or _BASIC)
     if error.status == 503:  # noqa: PLR2004 - HTTP
         headers = (*headers, (b"retry-after", RETRY_SECONDS))
-    return Answer(error.status, headers, json.encode({"error": error.code, "error_description": error.description}))
+    members = {"error": error.code, "error_description": error.description, "error_id": error_id}
+    return Answer(error.status, headers, json.encode(members))
 
 
 def redirect(location: str, *headers: Header) -> Answer:

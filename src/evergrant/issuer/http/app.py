@@ -18,6 +18,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Ask], Awaitable[Answer]]
 BODY_SECONDS: Final = 10
+# Beyond this a length is too large whatever it says, and reading it as a number would cost more than the body.
+MOST_DIGITS: Final = 18
 # Two of these in one request mean that somebody in between may have read the other one (attack A-07).
 _ONCE: Final = frozenset({b"host", b"authorization", b"content-type", b"content-length", b"dpop", b"origin"})
 
@@ -143,14 +145,11 @@ class Application:
         except Exception as error:  # noqa: BLE001 - the last line of defence: logged with an id, told without detail
             identity = self._watch.failed(route.name, error)
             trouble = Refused(Code.SERVER_ERROR, f"An unexpected error, reported as {identity}.")
-            return refusal(trouble) if route.tell is None else route.tell(trouble, identity)
+            return refusal(trouble, identity) if route.tell is None else route.tell(trouble, identity)
 
     def _refused(self, scope: Scope, route: Route, error: Refused, ask: Ask | None) -> Answer:
-        ask = ask or _unread(scope, self._limits)
-        identity = self._watch.refused(route.name, error, ask)
-        if route.tell is not None:
-            return route.tell(error, identity)
-        return refusal(error, "Basic" if ask.header(b"authorization")[:6].lower() == "basic " else "")
+        identity = self._watch.refused(route.name, error, ask or _unread(scope, self._limits))
+        return refusal(error, identity) if route.tell is None else route.tell(error, identity)
 
     def _other_method(self, scope: Scope, route: Route, method: str) -> Answer:
         if method == "OPTIONS" and route.cors:
@@ -173,7 +172,7 @@ class Application:
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._limits.body:
+        if declared.isdigit() and (len(declared) > MOST_DIGITS or int(declared) > self._limits.body):
             raise _too_large()
         message = await receive()
         if message["type"] == "http.disconnect":

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from evergrant.domain.client import Client
+from evergrant.domain.scope import split
 from evergrant.issuer.http.answer import Answer, redirect
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.desk import Desk
@@ -80,7 +81,9 @@ class Authorize:
     def _request(self, known: _Answerable) -> tuple[AuthorizationRequest, str]:
         settings = self._desk.settings
         request = parse_request(known.form, known.client, known.redirect_uri, settings.resources)
-        target_of(settings, known.client, request.scope, request.resources)
+        # Each must be open to the client; which of them share a token is for the token requests to say (RFC 8707).
+        for resource in split(request.resources) or ("",):
+            target_of(settings, known.client, request.scope, resource)
         hinted = self._hinted(request.id_token_hint, known.client)
         demanded = wanted_subject(request.claims)
         if not reaches(request.claims, ACR):

@@ -59,8 +59,7 @@ def end_account(tx: Tx, account_id: str, reason: Reason, now: int, but_session: 
     families = end_families(tx, Which(account_id=account_id), reason, now)
     if sessions:
         tx.events.add([Event(now, What.SESSION_ENDED, "", account_id, reason=reason, detail=str(sessions))])
-    for code in tx.codes.find(account_id=account_id):
-        tx.codes.delete(code.digest)
+    _delete_codes(tx, account_id=account_id)
     return sessions, families
 
 
@@ -72,6 +71,8 @@ def end_grant(tx: Tx, grant_id: str, account_id: str, now: int) -> bool:
     tx.grants.put(replace(grant, withdrawn_at=now))
     tx.events.add([Event(now, What.CONSENT_WITHDRAWN, grant.client_id, account_id)])
     end_families(tx, Which(grant_id=grant_id), Reason.CONSENT_WITHDRAWN, now)
+    # A code on its way must not begin a family once the same consent is given again.
+    _delete_codes(tx, account_id=account_id, client_id=grant.client_id)
     return True
 
 
@@ -81,7 +82,11 @@ def end_client(tx: Tx, client_id: str, now: int) -> int:
     while grants := tx.grants.find(500, client_id=client_id):
         for grant in grants:
             tx.grants.delete(grant.id)
-    while codes := tx.codes.find(500, client_id=client_id):
+    _delete_codes(tx, client_id=client_id)
+    return count
+
+
+def _delete_codes(tx: Tx, **equal: str) -> None:
+    while codes := tx.codes.find(500, **equal):
         for code in codes:
             tx.codes.delete(code.digest)
-    return count

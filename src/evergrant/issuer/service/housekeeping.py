@@ -48,8 +48,11 @@ class Housekeeper:
         self._place, self._session_place = b"", ""
 
     async def round(self) -> Done:
-        """One round. Raises `StoreUnavailable`; what was swept stays swept."""
+        """One round; none while the clock is suspect. Raises `StoreUnavailable`; what was swept stays swept."""
         now = self._clock.now()
+        # Attack O-09: one wrong clock would end every family, and erase what no right clock could bring back.
+        if self._clock.suspect:
+            return Done()
         if not await self._store.write(lambda tx: self._lease(tx, now)):
             return Done()
         done = await self._families(now)

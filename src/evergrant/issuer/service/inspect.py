@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 from evergrant.clock import Clock
 from evergrant.domain import id as ids
 from evergrant.domain.account import Account
-from evergrant.domain.client import Client
+from evergrant.domain.client import Client, ClientType
 from evergrant.domain.family import Family
-from evergrant.domain.scope import split
 from evergrant.domain.token import REFRESH
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.service.minting import read_access
 from evergrant.issuer.settings import Settings
+from evergrant.protocol.resource import canonical
 from evergrant.store.port import Store, Tx
 
 
@@ -78,9 +78,15 @@ class Inspector:
 
 
 def _entitled(caller: Client, claims: dict[str, Any]) -> bool:
-    """The client it was issued to, or a resource server named in its audience (RFC 7662 section 2.2)."""
+    """The client it was issued to, or a resource server named in its audience (RFC 7662 section 2.2).
+
+    A resource server is a service that was registered for the resource; any other client's resources only say what it
+    may ask tokens for.
+    """
     if claims["client_id"] == caller.id:
         return True
+    if caller.type is not ClientType.SERVICE:
+        return False
     audience = claims["aud"]
-    named = set(audience if isinstance(audience, list) else split(audience))
-    return bool(named & set(caller.resources))
+    named = {canonical(uri) for uri in (audience if isinstance(audience, list) else [audience])}
+    return bool(named & {canonical(uri) for uri in caller.resources})

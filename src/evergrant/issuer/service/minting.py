@@ -5,7 +5,7 @@ every access token ever minted from it.
 """
 
 from collections.abc import Generator
-from hashlib import sha256
+from hashlib import sha256, sha512
 from typing import Any, Final, NamedTuple
 
 from msgspec import DecodeError, json
@@ -20,6 +20,7 @@ from evergrant.entropy import Entropy
 from evergrant.issuer.settings import Resource, Settings
 from evergrant.keys.ring import NONCE_LENGTH, Ring
 from evergrant.protocol.error import Code, Refused
+from evergrant.protocol.resource import canonical
 
 JTI_LENGTH: Final = 16
 MOST_TARGETS: Final = 10_000
@@ -28,11 +29,15 @@ ID_JWT: Final = "JWT"
 
 
 class Target(NamedTuple):
-    """Where an access token goes: audiences, whether opaque, and the seconds it lives."""
+    """Where an access token goes: audiences, whether opaque, and the seconds it lives.
+
+    *granted* is what the client may still have of the scope, *scope* the part of it that means something there.
+    """
 
     audience: tuple[str, ...]
     opaque: bool
     lifetime: int
+    granted: str
     scope: str
 
 
@@ -45,25 +50,45 @@ class Minted(NamedTuple):
 
 
 def target_of(settings: Settings, client: Client, scope: str, resources: str) -> Target:
-    """What an access token for *scope* at *resources* looks like. Raises `Refused` when they disagree."""
-    named = [settings.resources[uri] for uri in split(resources) if uri in settings.resources]
-    default = client.access_lifetime or settings.limits.access_lifetime
-    if not named:
-        known = settings.resources.get(settings.default_resource)
-        named = [known or Resource(settings.default_resource, (), opaque=False, lifetime=None)]
+    """What an access token for *scope* at *resources* looks like.
+
+    Raises `Refused` when the client may have nothing of it any more, or when the resources disagree.
+    """
+    granted = still_allowed(scope, client)
+    if scope and not granted:
+        raise Refused(Code.INVALID_SCOPE, "Nothing of that scope is open to this client any more.")
+    named = _named(settings, client, resources)
     if len({item.opaque for item in named}) > 1:
         raise Refused(Code.INVALID_TARGET, "These resources take different kinds of token; ask for them one by one.")
     audience = tuple(item.identifier for item in named)
-    if OPENID in split(scope):
+    if OPENID in split(granted):
         audience = (*audience, f"{settings.issuer}/userinfo")
-    lifetimes = [item.lifetime or default for item in named]
-    return Target(audience, named[0].opaque, min(lifetimes), _narrowed(scope, named, settings))
+    lifetimes = [item.lifetime or settings.limits.access_lifetime for item in named]
+    if client.access_lifetime:
+        lifetimes = [min(client.access_lifetime, item.lifetime or client.access_lifetime) for item in named]
+    return Target(audience, named[0].opaque, min(lifetimes), granted, _narrowed(granted, named, settings))
+
+
+def still_allowed(scope: str, client: Client) -> str:
+    """What is left of a granted scope when the client's registration has shrunk since (attack RT-23)."""
+    return join([name for name in split(scope) if name in client.scopes])
+
+
+def _named(settings: Settings, client: Client, resources: str) -> list[Resource]:
+    """The resources of a token: those of a grant that are still open to the client, or those it gets unasked."""
+    own = {canonical(uri) for uri in client.resources}
+    default = canonical(settings.default_resource)
+    unasked = own if own and default not in own else {default}
+    wanted = split(resources) or sorted(unasked)
+    named = [settings.resources[uri] for uri in wanted if uri in settings.resources and (not own or uri in own)]
+    if not named:
+        # Falling back to another audience would reach a place that nobody agreed to (RFC 9700 section 4.14.2).
+        raise Refused(Code.INVALID_TARGET, "None of these resources is open to this client any more.")
+    return named
 
 
 def _narrowed(scope: str, named: list[Resource], settings: Settings) -> str:
     """Scopes that belong to other resources are left out of the token (RFC 8707 section 2)."""
-    if not settings.resources or any(not item.scopes for item in named):
-        return scope
     here = {name for item in named for name in item.scopes}
     elsewhere = {name for item in settings.resources.values() for name in item.scopes} - here
     return join([name for name in split(scope) if name not in elsewhere])
@@ -77,7 +102,7 @@ class Minter:
         self._targets: dict[tuple[str, str, str], tuple[Client, Target]] = {}
 
     def target(self, client: Client, scope: str, resources: str) -> Target:
-        """As `target_of`, worked out once per registration and request shape. Raises `Refused` (invalid_target)."""
+        """As `target_of`, worked out once per registration and request shape. Raises `Refused` as it does."""
         key = (client.id, scope, resources)
         known = self._targets.get(key)
         # The very object: a changed registration is another one, and what was worked out for the old one is void.
@@ -139,7 +164,7 @@ class Minter:
             "auth_time": family.auth_time,
             "acr": family.acr,
             "amr": split(family.amr),
-            "at_hash": base64url.encode(sha256(access.encode("ascii")).digest()[:16]).decode("ascii"),
+            "at_hash": _half_hash(client.id_token_alg, access),
         }
         if family.session_id:
             claims["sid"] = family.session_id
@@ -148,6 +173,12 @@ class Minter:
         message = signer.message(ID_JWT, json.encode(claims))
         yield
         return signer.signed(message)
+
+
+def _half_hash(alg: str, text: str) -> str:
+    """The left half of the hash that belongs to *alg* (Core section 3.1.3.6; Ed25519 hashes with SHA-512)."""
+    hashed = (sha512 if alg == "Ed25519" else sha256)(text.encode("ascii")).digest()
+    return base64url.encode(hashed[: len(hashed) // 2]).decode("ascii")
 
 
 def read_access(ring: Ring, text: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ One transaction: find the code, judge it, spend it, and add the family. Refusals
 counted miss must be committed.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +22,7 @@ from evergrant.domain.session import device_label
 from evergrant.domain.token import CODE, SECRET_LENGTH, RefreshToken
 from evergrant.entropy import Entropy
 from evergrant.issuer.catalog import Catalog
-from evergrant.issuer.service.answering import still_allowed, tokens
+from evergrant.issuer.service.answering import tokens
 from evergrant.issuer.service.minting import Minter
 from evergrant.issuer.service.people import id_token_claims
 from evergrant.issuer.service.refresh import HEAD_DIGEST
@@ -73,36 +74,41 @@ class Redeemer:
         now, ring = self._clock.now(), self._catalog.ring
         if not ask.code.startswith(CODE):
             raise Refused(Code.INVALID_GRANT, _REFUSED, "not a code")
-        resources = known_resources(ask.resources, self._settings.resources) if ask.resources else ""
+        known = self._settings.resources
+        resources = known_resources(ask.resources, known, client.resources) if ask.resources else ""
         version, secret, family_id = ring.mac_version(now), self._entropy.draw(SECRET_LENGTH), self._entropy.draw(16)
         first = Head(0, digest(HEAD_DIGEST, secret), None, 0, 0, None, 0, 0, now, ask.network, ask.agent)
 
+        def aim(code: AuthorizationCode) -> None:
+            if not within(resources, code.resources):
+                raise Refused(Code.INVALID_TARGET, "The resource was not part of the grant.")
+            self._minter.target(client, code.scope, resources or code.resources)
+
         def work(tx: Tx) -> Redeemed:
-            return _redeem(tx, client, ask, resources, self._settings, first, family_id, now)
+            return _redeem(tx, client, ask, aim, self._settings, first, family_id, now)
 
         redeemed = await self._store.write(work)
         family = redeemed.family
         if family is None:
             raise Refused(Code.INVALID_GRANT, _REFUSED, redeemed.refusal)
-        scope = still_allowed(family.scope, client)
-        target = self._minter.target(client, scope, resources or family.resources)
+        target = self._minter.target(client, family.scope, resources or family.resources)
         extra = await id_token_claims(self._store, family) if family.claims else {}
         if redeemed.nonce:
             extra["nonce"] = redeemed.nonce
         refresh = None
         if client.may(REFRESH_TOKEN):
             refresh = ring.write(RefreshToken(version, family_id, 0, secret))
-        return whole(
-            tokens(self._minter, ring, client, family, target, now, scope=scope, refresh=refresh, extra=extra)
-        )
+        return whole(tokens(self._minter, ring, client, family, target, now, refresh=refresh, extra=extra))
 
 
 def _redeem(
-    tx: Tx, client: Client, ask: CodeAsk, resources: str, settings: Settings, first: Head, family_id: bytes, now: int
-) -> Redeemed:
+    tx: Tx, client: Client, ask: CodeAsk, aim: Callable[[AuthorizationCode], None], settings: Settings, first: Head,
+    family_id: bytes, now: int,
+) -> Redeemed:  # fmt: skip
+    """Judge and spend a code. *aim* raises `Refused` when no token can be made of it; then nothing is spent."""
     key = digest(CODE_DIGEST, ask.code)
     code = tx.codes.get(key)
-    refusal = "unknown code" if code is None else _unfit(tx, code, client, ask, resources, now)
+    refusal = "unknown code" if code is None else _unfit(tx, code, client, ask, now)
     if code is None:
         return Redeemed(None, refusal=refusal)
     if not refusal and not proves(ask.verifier or "", code.challenge):
@@ -113,6 +119,7 @@ def _redeem(
         return Redeemed(None, refusal=refusal)
     if code.spent_at:
         return _replayed(tx, code, ask, now)
+    aim(code)
     family = _born(tx, code, client, settings, first, family_id, now)
     if family is None:
         tx.events.add([_event(What.CODE_REFUSED, code, ask, now, "account, session or grant has ended")])
@@ -124,7 +131,7 @@ def _redeem(
     return Redeemed(family, code.nonce)
 
 
-def _unfit(tx: Tx, code: AuthorizationCode, client: Client, ask: CodeAsk, resources: str, now: int) -> str:
+def _unfit(tx: Tx, code: AuthorizationCode, client: Client, ask: CodeAsk, now: int) -> str:
     """Why a code may not even be tried; nothing is spent or revoked for these (OAuth 2.1 section 7.5.2)."""
     if code.client_id != client.id or tx.clients.get(client.id) is None:
         return "another client's code"
@@ -134,8 +141,6 @@ def _unfit(tx: Tx, code: AuthorizationCode, client: Client, ask: CodeAsk, resour
         return "too many wrong verifiers"
     if now >= code.expires_at and not code.spent_at:
         return "expired"
-    if not within(resources, code.resources):
-        return "resource beyond the grant"
     return ""
 
 
@@ -157,7 +162,9 @@ def _born(
     account, session, grant = (
         tx.accounts.get(code.account_id), tx.sessions.get(code.session_id), tx.grants.get(code.grant_id),
     )  # fmt: skip
-    if account is None or account.disabled or session is None or session.ended or grant is None or grant.withdrawn_at:
+    if account is None or account.disabled or session is None or session.ended or grant is None:
+        return None
+    if not grant.covers(code.scope, code.resources):  # taken back since, if only to agree to less
         return None
     if now >= session.absolute_end:
         return None

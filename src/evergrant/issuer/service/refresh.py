@@ -19,7 +19,7 @@ from evergrant.domain.secret import digest
 from evergrant.domain.token import SECRET_LENGTH, RefreshToken
 from evergrant.entropy import Entropy
 from evergrant.issuer.catalog import Catalog
-from evergrant.issuer.service.answering import still_allowed, tokens
+from evergrant.issuer.service.answering import tokens
 from evergrant.issuer.service.minting import Minter, Target
 from evergrant.issuer.service.people import id_token_claims
 from evergrant.issuer.settings import Settings
@@ -48,7 +48,6 @@ class _Finished(NamedTuple):
 
     family: Family
     target: Target
-    scope: str
     refresh: str
     members: dict[str, Any] | None
 
@@ -70,9 +69,10 @@ class Refresher:
         if token is None:
             self._tally.refreshed(Verdict.REFUSE, Refusal.MALFORMED)
             raise refused(Refusal.MALFORMED)
-        resources = known_resources(ask.resources, self._settings.resources) if ask.resources else ""
+        known = self._settings.resources
+        resources = known_resources(ask.resources, known, client.resources) if ask.resources else ""
         presentation = Presentation(
-            client.id, "", _asked_scope(ask.scope), resources, ask.network, ask.agent, clock_suspect(self._clock)
+            client.id, "", _asked_scope(ask.scope), resources, ask.network, ask.agent, self._clock.suspect
         )
         # Drawn here and worked out in the decision: entropy is not a decision, but what follows from it is pure.
         randomness, version = self._entropy.draw(DRAW_LENGTH), ring.mac_version(now)
@@ -82,7 +82,10 @@ class Refresher:
         def decision(family: Family | None) -> Settlement:
             following = draw(token, version, randomness)
             successor = Successor(digest(HEAD_DIGEST, following.token.secret), following.sealed)
-            return decide(family, presented, presentation, successor, policy, now)
+            settlement = decide(family, presented, presentation, successor, policy, now)
+            if family is not None and settlement.refusal is None:
+                self._target(client, family, presentation)  # what it raises leaves everything unspent
+            return settlement
 
         def finish(settlement: Settlement) -> Generator[None, None, _Finished]:
             self._tell(settlement)
@@ -109,20 +112,21 @@ class Refresher:
         if family is None or settlement.head is None:
             raise refused(Refusal.UNKNOWN)
         family = Family(*family[:-2], settlement.head, settlement.ended)
-        scope = still_allowed(ask.scope or family.scope, client)
-        target = self._minter.target(client, scope, ask.resources or family.resources)
-        finished = _Finished(family, target, scope, refresh, None)
+        finished = _Finished(family, self._target(client, family, ask), refresh, None)
         if family.claims:
             return finished
         members = yield from self._members(client, finished, now, {})
         return finished._replace(members=members)
 
+    def _target(self, client: Client, family: Family, ask: Presentation) -> Target:
+        return self._minter.target(client, ask.scope or family.scope, ask.resources or family.resources)
+
     def _members(
         self, client: Client, finished: _Finished, now: int, extra: dict[str, Any]
     ) -> Generator[None, None, dict[str, Any]]:
-        family, target, scope, refresh, _ = finished
+        family, target, refresh, _ = finished
         ring = self._catalog.ring
-        return tokens(self._minter, ring, client, family, target, now, scope=scope, refresh=refresh, extra=extra)
+        return tokens(self._minter, ring, client, family, target, now, refresh=refresh, extra=extra)
 
 
 def _handed_out(ring: Ring, token: RefreshToken, successor: RefreshToken, given: str, settlement: Settlement) -> str:
@@ -151,8 +155,3 @@ def _asked_scope(given: str | None) -> str:
         return join(parse_scope(given))
     except ScopeSyntaxError as error:
         raise Refused(Code.INVALID_SCOPE, "The scope holds a character that is not allowed.") from error
-
-
-def clock_suspect(clock: Clock) -> bool:
-    """Whether the clock has just jumped, so that no family may be ended for being late (attack O-09)."""
-    return bool(getattr(clock, "suspect", False))

@@ -3,8 +3,10 @@
 from typing import Final
 
 from evergrant.clock import Clock
+from evergrant.domain import id as ids
 from evergrant.domain.client import Client
 from evergrant.domain.event import Event, What
+from evergrant.domain.family import Family
 from evergrant.domain.reason import Reason
 from evergrant.domain.throttle import Barred
 from evergrant.domain.token import REFRESH
@@ -24,11 +26,15 @@ class Revoker:
         self._store, self._catalog, self._clock = store, catalog, clock
 
     async def revoke(self, client: Client, text: str, network: str, agent: str) -> None:
-        """End what *text* stands for; unknown tokens are no error. Raises `Refused` for another client's (X10)."""
+        """End what *text* stands for; unknown tokens are no error.
+
+        Raises `Refused` for another client's token, but only to a client that proved who it is: whoever merely names
+        itself would be told which tokens are live (X10).
+        """
         if text.startswith(REFRESH):
             await self._refresh(client, text, network, agent)
         else:
-            await self._access(client, text)
+            await self._access(client, text, network, agent)
 
     async def _refresh(self, client: Client, text: str, network: str, agent: str) -> None:
         token, now = self._catalog.ring.read(text), self._clock.now()
@@ -40,24 +46,36 @@ class Revoker:
             if family is None:
                 return True
             if family.client_id != client.id:
-                tx.events.add([Event(now, What.FAMILY_REFUSED, client.id, reason="revoked_by_another_client",
-                                     network=network, agent=agent)])  # fmt: skip
+                tx.events.add([_foreign(family, client, now, network, agent)])
                 return False
             end_family(tx, token.family_id, Reason.REVOKED, now, network, agent)
             return True
 
-        if not await self._store.write(work):
+        if not await self._store.write(work) and client.confidential:
             raise Refused(Code.INVALID_REQUEST, _FOREIGN)
 
-    async def _access(self, client: Client, text: str) -> None:
+    async def _access(self, client: Client, text: str, network: str, agent: str) -> None:
         claims, now = read_access(self._catalog.ring, text), self._clock.now()
         if claims is None or claims["exp"] <= now:
             return
         if claims["client_id"] != client.id:
-            raise Refused(Code.INVALID_REQUEST, _FOREIGN)
+            if client.confidential:
+                raise Refused(Code.INVALID_REQUEST, _FOREIGN, f"an access token of {claims['client_id']}")
+            return
 
         def work(tx: Tx) -> None:
             tx.barred.put(Barred(claims["jti"], claims["exp"]))
-            tx.events.add([Event(now, What.ACCESS_REVOKED, client.id, claims["sub"], claims.get("fam", ""))])
+            tx.events.add([
+                Event(now, What.ACCESS_REVOKED, client.id, claims["sub"], claims.get("fam", ""), network=network,
+                      agent=agent)
+            ])  # fmt: skip
 
         await self._store.write(work)
+
+
+def _foreign(family: Family, client: Client, now: int, network: str, agent: str) -> Event:
+    """Somebody held a token that was not theirs: the operator is told whose family it was, the caller is not."""
+    return Event(
+        now, What.FAMILY_REFUSED, client.id, family.account_id, ids.text(ids.Kind.FAMILY, family.id),
+        family.session_id, "revoked_by_another_client", family.head.generation, network, agent,
+    )  # fmt: skip
