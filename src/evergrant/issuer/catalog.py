@@ -15,6 +15,8 @@ from evergrant.keys.ring import Ring
 from evergrant.store.port import Store, Tx
 
 STALE_SECONDS: Final = 0.5
+# However many requests are about to be refused: this many looks a second, times one cheap read.
+LOOK_SECONDS: Final = 0.02
 PAGE: Final = 1000
 
 
@@ -37,8 +39,21 @@ class Catalog:
 
     async def fresh(self) -> None:
         """Reload when this is stale. Raises `StoreUnavailable`."""
-        if not self.stale:
-            return
+        if self.stale:
+            await self._look()
+
+    async def changed(self) -> bool:
+        """Look again before something is refused: another process may have registered it a moment ago.
+
+        Whether anything had changed. Raises `StoreUnavailable`.
+        """
+        if self._clock.monotonic() - self._checked < LOOK_SECONDS and not self.stale:
+            return False
+        before = self._revision
+        await self._look()
+        return self._revision != before
+
+    async def _look(self) -> None:
         moment = self._clock.monotonic()
         revision, loaded = await self._store.read(_load(self._revision))
         self._checked = moment

@@ -53,7 +53,16 @@ async def authenticated(catalog: Catalog, ask: Ask, form: Form, now: int) -> Cli
     given = credentials_of(ask, form)
     if catalog.stale:
         await catalog.fresh()
-    client = catalog.client(given.client_id)
+    try:
+        return _judged(catalog.client(given.client_id), given, now)
+    except Refused:
+        # Registered, or given a new secret, a moment ago. Every failure looks, so that its time tells nothing (S-10).
+        if not await catalog.changed():
+            raise
+    return _judged(catalog.client(given.client_id), given, now)
+
+
+def _judged(client: Client | None, given: Credentials, now: int) -> Client:
     if client is not None and not client.confidential:
         # A secret sent by a public client proves nothing and is not looked at (RFC 10017 section 6.3.3.1).
         if given.method is AuthMethod.BASIC and given.secret:

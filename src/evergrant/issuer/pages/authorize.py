@@ -56,7 +56,12 @@ class Authorize:
 
     async def _authorize(self, ask: Ask, form: Form) -> Answer:
         visit = await self._desk.visit(ask)
-        known = self._known(form)
+        try:
+            known = self._known(form)
+        except Unredirectable:
+            if not await self._desk.catalog.changed():
+                raise
+            known = self._known(form)
         try:
             request, subject = self._request(known)
         except Refused as error:
