@@ -31,9 +31,11 @@ pytest.register_assert_rewrite("evergrant.testing")  # before any test imports i
 LONG_FOLDERS: Final = ("browser", "faults", "interop")
 _HERE: Final = Path(__file__).parent
 
-# A run can be repeated: the same examples every time. EVERGRANT_TEST_HYPOTHESIS=explore looks for new ones.
+# A run can be repeated: the same examples every time. EVERGRANT_TEST_HYPOTHESIS=explore looks for new ones, `nightly`
+# for twenty times as many.
 hypothesis.settings.register_profile("repeat", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("nightly", deadline=None, print_blob=True, max_examples=2_000)
 hypothesis.settings.load_profile(os.environ.get("EVERGRANT_TEST_HYPOTHESIS", "repeat"))
 
 
