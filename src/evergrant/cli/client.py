@@ -30,6 +30,7 @@ from evergrant.cli.registration import (
     record,
     registration_options,
 )
+from evergrant.cli.verbs import Parts
 from evergrant.domain.client import AUTHORIZATION_CODE, Client, ClientType
 from evergrant.domain.registration import GRANTS_OF, METHODS, PRESET_OF
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 SECRET: Final = "client secret"
 
 
-@click.group("client")
+@click.group("client", cls=Parts)
 def client_() -> None:
     """Register applications, change them, give them new secrets.
 

@@ -8,9 +8,10 @@ import click
 
 from evergrant.cli.output import Column, Exit, emit_line, emit_list, json_option, note
 from evergrant.cli.place import Place, placed
+from evergrant.cli.verbs import Parts
 
 
-@click.group("config")
+@click.group("config", cls=Parts)
 def config_() -> None:
     """Show the configuration in force, or check it without starting anything.
 

@@ -11,6 +11,7 @@ import click
 from evergrant.cli import whose
 from evergrant.cli.output import emit_line, emit_list, emit_text, instant, json_option
 from evergrant.cli.place import Place, finished, placed, read, reading
+from evergrant.cli.verbs import Parts
 
 if TYPE_CHECKING:
     from evergrant.domain.event import Event
@@ -20,7 +21,7 @@ LOOK_SECONDS: Final = 0.5
 PAGE: Final = 1_000
 
 
-@click.group("event")
+@click.group("event", cls=Parts)
 def event_() -> None:
     """Read the audit trail: what happened, to whom, from where, and why."""
 

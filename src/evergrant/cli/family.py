@@ -23,6 +23,7 @@ from evergrant.cli.output import (
     yes_or_no,
 )
 from evergrant.cli.place import Place, change, placed, read, read_at
+from evergrant.cli.verbs import Parts
 
 if TYPE_CHECKING:
     from evergrant.assembly import House
@@ -34,7 +35,7 @@ MOST_EVENTS: Final = 10_000
 LONGEST_REASON: Final = 200
 
 
-@click.group("family")
+@click.group("family", cls=Parts)
 def family_() -> None:
     """See the chains of refresh tokens, one per sign-in and device, and end them.
 

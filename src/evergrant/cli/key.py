@@ -10,13 +10,14 @@ from evergrant.cli.kinds import Word
 from evergrant.cli.output import Column, Failure, confirm, emit_list, instant, json_option, note
 from evergrant.cli.place import Place, change, placed, read_at
 from evergrant.cli.registration import ALGORITHMS
+from evergrant.cli.verbs import Parts
 from evergrant.domain.key import SealedKey, Use
 
 if TYPE_CHECKING:
     from evergrant.assembly import House
 
 
-@click.group("key")
+@click.group("key", cls=Parts)
 def key_() -> None:
     """See the signing keys and the token keys, and let new ones take over.
 

@@ -22,6 +22,7 @@ from evergrant.cli.output import (
     yes_or_no,
 )
 from evergrant.cli.place import Place, change, placed, read, read_at
+from evergrant.cli.verbs import Parts
 
 if TYPE_CHECKING:
     from evergrant.assembly import House
@@ -37,7 +38,7 @@ LONGEST: Final = 65_536
 COUNTED: Final = 10_000
 
 
-@click.group("user")
+@click.group("user", cls=Parts)
 def user_() -> None:
     """Add people, disable them, set their passwords.
 
