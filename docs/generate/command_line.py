@@ -14,7 +14,7 @@ from evergrant.cli.output import EXIT_MEANING
 from evergrant.cli.verbs import evergrant
 
 PAGE: Final = Path(__file__).parent.parent / "reference" / "command-line.md"
-EVERYWHERE: Final = ("file", "folder", "as_json", "help")
+EVERYWHERE: Final = ("file", "folder", "as_json")
 
 _INTRODUCTION: Final = """\
 <!-- Made by docs/generate/command_line.py from the commands in src/evergrant/cli; edit there, not here. -->
@@ -87,7 +87,7 @@ def _described(context: click.Context) -> Iterator[str]:
     yield f"```\n{usage}\n```\n"
     yield _text(command)
     options = [each for each in command.get_params(context) if isinstance(each, click.Option)]
-    own = [each for each in options if each.name not in EVERYWHERE]
+    own = [each for each in options if each.name not in EVERYWHERE and "--help" not in each.opts]
     if own:
         yield "| option | meaning |\n|---|---|"
         yield from (_row(each, context) for each in own)
