@@ -45,7 +45,10 @@ class NoticeHandler:
             seen = standing.notice
 
             def acknowledge(tx: Tx) -> None:
-                tx.notices.put(replace(seen, acknowledged_at=now))
+                held = tx.notices.get(seen.family_id)
+                if held is None or held.acknowledged_at:
+                    return
+                tx.notices.put(replace(held, acknowledged_at=now))
                 tx.events.add([
                     Event(now, What.NOTICE_ACKNOWLEDGED, seen.client_id, seen.account_id, seen.family_id)
                 ])  # fmt: skip
