@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 def text(kind: Kind, raw: bytes) -> str:
     """The public form of 16 random bytes: `fam_` and 22 characters of base64url."""
-    return kind.value + encode(raw).decode("ascii")
+    return kind + encode(raw).decode("ascii")
 
 
 def parse(kind: Kind, given: str) -> bytes | None:

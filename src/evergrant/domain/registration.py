@@ -2,7 +2,14 @@
 
 from typing import Final
 
-from evergrant.domain.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, AuthMethod, Client, ClientType
+from evergrant.domain.client import (
+    AUTHORIZATION_CODE,
+    CLIENT_CREDENTIALS,
+    REFRESH_TOKEN,
+    AuthMethod,
+    Client,
+    ClientType,
+)
 from evergrant.domain.policy import Preset
 
 MAX_NAME: Final = 100
@@ -47,4 +54,6 @@ def problems(client: Client) -> list[str]:
     if any(value is not None and value <= 0 for value in (client.idle_lifetime, client.absolute_lifetime,
                                                           client.access_lifetime)):  # fmt: skip
         found.append("a lifetime is longer than nothing")
+    if client.overlap is not None and client.overlap < 0:
+        found.append("an overlap is no less than nothing; 0 means none")
     return found

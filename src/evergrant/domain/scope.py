@@ -36,4 +36,4 @@ def split(joined: str) -> tuple[str, ...]:
 
 def within(asked: str, granted: str) -> bool:
     """Whether everything in *asked* is in *granted* (both normal forms)."""
-    return asked == granted or set(split(asked)) <= set(split(granted))
+    return not asked or asked == granted or set(split(asked)) <= set(split(granted))

@@ -21,7 +21,7 @@ def digest(purpose: str, value: str | bytes) -> bytes:
     Fast on purpose: the secrets hold 256 bits, so a slow hash would protect nothing and invite denial of service.
     """
     raw = value.encode() if isinstance(value, str) else value
-    return sha256(purpose.encode() + b"\x00" + raw).digest()
+    return sha256(b"%b\x00%b" % (purpose.encode(), raw)).digest()
 
 
 @final

@@ -5,17 +5,16 @@ from typing import Any
 
 from evergrant.domain.client import Client
 from evergrant.domain.family import Family
-from evergrant.domain.scope import OPENID, split
 from evergrant.issuer.service.minting import Minter, Target
 from evergrant.keys.ring import Ring
 
 
 def tokens(
     minter: Minter, ring: Ring, client: Client, family: Family, target: Target, now: int,
-    *, refresh: str | None, extra: dict[str, Any],
+    *, refresh: str | None, extra: dict[str, Any], unique: bytes = b"",
 ) -> Generator[None, None, dict[str, Any]]:  # fmt: skip
     """Access token, ID token when openid is granted, refresh token with its remaining seconds when there is one."""
-    access = yield from minter.access(ring, client, target, family, now)
+    access = yield from minter.access(ring, client, target, family, now, unique)
     members: dict[str, Any] = {
         "access_token": access.text,
         "token_type": "Bearer",
@@ -27,7 +26,7 @@ def tokens(
         members["refresh_token"] = refresh
         members["refresh_token_timeout"] = min(max(family.head.idle_end - now, 0), rest)
         members["authorization_expires_in"] = rest
-    if OPENID in split(target.granted):
+    if target.openid:
         yield
         members["id_token"] = yield from minter.id_token(ring, client, family, now, access.text, extra)
     return members

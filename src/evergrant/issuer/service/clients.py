@@ -19,7 +19,7 @@ from evergrant.keys.port import Kek
 from evergrant.protocol.redirect import kind_of
 from evergrant.store.port import Store, Tx
 
-SECRET_DIGEST: Final = "client secret"  # noqa: S105 - a purpose
+SECRET_DIGEST: Final = "client secret"
 SECRET_OVERLAP: Final = 86_400
 
 
@@ -27,7 +27,7 @@ class NoSuchClient(LookupError):
     """No client has that id or name."""
 
 
-class BadRegistration(ValueError):  # noqa: N818 - names the state
+class BadRegistration(ValueError):
     """A registration that is not accepted; one sentence per problem."""
 
     def __init__(self, found: list[str]) -> None:
@@ -75,7 +75,7 @@ class Clients:
         """All clients, in the order of their ids."""
         return await self._store.read(lambda tx: list(every(tx)))
 
-    async def update(self, name_or_id: str, **changes: Any) -> Client:  # noqa: ANN401 - a client's own fields
+    async def update(self, name_or_id: str, **changes: Any) -> Client:
         """Change a registration. Raises `NoSuchClient`, `BadRegistration`."""
         now = self._clock.now()
 

@@ -29,7 +29,7 @@ ID_JWT: Final = "JWT"
 
 
 class Target(NamedTuple):
-    """Where an access token goes: audiences, whether opaque, and the seconds it lives.
+    """Where an access token goes and whether an ID token goes with it: audiences, whether opaque, and the seconds it lives.
 
     *granted* is what the client may still have of the scope, *scope* the part of it that means something there.
     """
@@ -39,6 +39,7 @@ class Target(NamedTuple):
     lifetime: int
     granted: str
     scope: str
+    openid: bool
 
 
 class Minted(NamedTuple):
@@ -60,13 +61,14 @@ def target_of(settings: Settings, client: Client, scope: str, resources: str) ->
     named = _named(settings, client, resources)
     if len({item.opaque for item in named}) > 1:
         raise Refused(Code.INVALID_TARGET, "These resources take different kinds of token; ask for them one by one.")
-    audience = tuple(item.identifier for item in named)
-    if OPENID in split(granted):
+    audience, openid = tuple(item.identifier for item in named), OPENID in split(granted)
+    if openid:
         audience = (*audience, f"{settings.issuer}/userinfo")
     lifetimes = [item.lifetime or settings.limits.access_lifetime for item in named]
     if client.access_lifetime:
         lifetimes = [min(client.access_lifetime, item.lifetime or client.access_lifetime) for item in named]
-    return Target(audience, named[0].opaque, min(lifetimes), granted, _narrowed(granted, named, settings))
+    scope = _narrowed(granted, named, settings)
+    return Target(audience, named[0].opaque, min(lifetimes), granted, scope, openid)
 
 
 def still_allowed(scope: str, client: Client) -> str:
@@ -115,11 +117,12 @@ class Minter:
         return target
 
     def access(
-        self, ring: Ring, client: Client, target: Target, family: Family | None, now: int
+        self, ring: Ring, client: Client, target: Target, family: Family | None, now: int, unique: bytes = b""
     ) -> Generator[None, None, Minted]:
         """An access token for a family, or for the client itself when there is none (RFC 9068 section 2.2).
 
-        In two steps, so that the signatures of one commit are made in a row.
+        In two steps, so that the signatures of one commit are made in a row. *unique*: 16 random bytes for its `jti`,
+        when the caller has drawn them with others.
         """
         lifetime = target.lifetime if family is None else min(target.lifetime, max(family.absolute_end - now, 1))
         audience: Any = target.audience[0] if len(target.audience) == 1 else target.audience
@@ -130,7 +133,7 @@ class Minter:
             "client_id": client.id,
             "iat": now,
             "exp": now + lifetime,
-            "jti": base64url.encode(self._entropy.draw(JTI_LENGTH)).decode("ascii"),
+            "jti": base64url.encode(unique or self._entropy.draw(JTI_LENGTH)).decode("ascii"),
             "scope": target.scope,
         }
         if family is not None:

@@ -184,6 +184,4 @@ def _born(
 
 
 def _event(what: What, code: AuthorizationCode, ask: CodeAsk, now: int, reason: str) -> Event:
-    return Event(
-        now, what, code.client_id, code.account_id, "", code.session_id, reason, -1, ask.network, ask.agent
-    )
+    return Event(now, what, code.client_id, code.account_id, "", code.session_id, reason, -1, ask.network, ask.agent)

@@ -20,7 +20,7 @@ from evergrant.domain.token import SECRET_LENGTH, RefreshToken
 from evergrant.entropy import Entropy
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.service.answering import tokens
-from evergrant.issuer.service.minting import Minter, Target
+from evergrant.issuer.service.minting import JTI_LENGTH, Minter, Target
 from evergrant.issuer.service.people import id_token_claims
 from evergrant.issuer.settings import Settings
 from evergrant.issuer.tally import Tally
@@ -43,13 +43,13 @@ class RefreshAsk(NamedTuple):
     agent: str
 
 
-class _Finished(NamedTuple):
-    """What a settled refresh answers. *members* is None while the ID token's claims have to be read."""
+class _Owed(NamedTuple):
+    """A settled refresh whose answer has still to be made."""
 
     family: Family
     target: Target
     refresh: str
-    members: dict[str, Any] | None
+    unique: bytes
 
 
 class Refresher:
@@ -74,8 +74,8 @@ class Refresher:
         presentation = Presentation(
             client.id, "", _asked_scope(ask.scope), resources, ask.network, ask.agent, self._clock.suspect
         )
-        # Drawn here and worked out in the decision: entropy is not a decision, but what follows from it is pure.
-        randomness, version = self._entropy.draw(DRAW_LENGTH), ring.mac_version(now)
+        # Drawn here, once for all: entropy is not a decision, but what follows from it in the decision is pure.
+        randomness, version = self._entropy.draw(DRAW_LENGTH + JTI_LENGTH), ring.mac_version(now)
         presented = Presented(token.family_id, token.generation, digest(HEAD_DIGEST, token.secret))
         policy = self._catalog.policy(client)
 
@@ -87,15 +87,16 @@ class Refresher:
                 self._target(client, family, presentation)  # what it raises leaves everything unspent
             return settlement
 
-        def finish(settlement: Settlement) -> Generator[None, None, _Finished]:
+        def finish(settlement: Settlement) -> Generator[None, None, dict[str, Any] | _Owed]:
             self._tell(settlement)
             successor = RefreshToken(version, token.family_id, token.generation + 1, randomness[:SECRET_LENGTH])
             refresh = _handed_out(ring, token, successor, ask.token, settlement)
-            return (yield from self._finished(client, settlement, presentation, refresh, now))
+            members = self._finished(client, settlement, presentation, refresh, now, randomness[DRAW_LENGTH:])
+            return (yield from members)
 
         settled = await self._store.settle_then(token.family_id, decision, finish)
-        if settled.members is not None:
-            return settled.members
+        if not isinstance(settled, _Owed):
+            return settled
         extra = await id_token_claims(self._store, settled.family)
         return whole(self._members(client, settled, now, extra))
 
@@ -105,28 +106,26 @@ class Refresher:
             self._tally.ended(settlement.ended.reason)
 
     def _finished(
-        self, client: Client, settlement: Settlement, ask: Presentation, refresh: str, now: int
-    ) -> Generator[None, None, _Finished]:
+        self, client: Client, settlement: Settlement, ask: Presentation, refresh: str, now: int, unique: bytes
+    ) -> Generator[None, None, dict[str, Any] | _Owed]:
         """The answer, unless the ID token wants claims that must first be read."""
         family = settlement.family
         if family is None or settlement.head is None:
             raise refused(Refusal.UNKNOWN)
         family = Family(*family[:-2], settlement.head, settlement.ended)
-        finished = _Finished(family, self._target(client, family, ask), refresh, None)
-        if family.claims:
-            return finished
-        members = yield from self._members(client, finished, now, {})
-        return finished._replace(members=members)
+        owed = _Owed(family, self._target(client, family, ask), refresh, unique)
+        return owed if family.claims else (yield from self._members(client, owed, now, {}))
 
     def _target(self, client: Client, family: Family, ask: Presentation) -> Target:
         return self._minter.target(client, ask.scope or family.scope, ask.resources or family.resources)
 
     def _members(
-        self, client: Client, finished: _Finished, now: int, extra: dict[str, Any]
+        self, client: Client, owed: _Owed, now: int, extra: dict[str, Any]
     ) -> Generator[None, None, dict[str, Any]]:
-        family, target, refresh, _ = finished
-        ring = self._catalog.ring
-        return tokens(self._minter, ring, client, family, target, now, refresh=refresh, extra=extra)
+        family, target, refresh, unique = owed
+        return tokens(
+            self._minter, self._catalog.ring, client, family, target, now, refresh=refresh, extra=extra, unique=unique
+        )
 
 
 def _handed_out(ring: Ring, token: RefreshToken, successor: RefreshToken, given: str, settlement: Settlement) -> str:

@@ -24,6 +24,7 @@ from evergrant.store.sqlite.connection import BUSY_MILLISECONDS, Connection, con
 from evergrant.store.sqlite.tables import SqliteTx
 
 LARGEST_BATCH: Final = 256
+LONGEST_HANDOVER: Final = 0.05
 
 
 class Writer:
@@ -35,6 +36,7 @@ class Writer:
     def __init__(self, path: Path, committed: Callable[[int], None] = lambda _: None) -> None:
         self._path = path
         self._committed = committed
+        self._taken = threading.Semaphore(0)
         self._queue: SimpleQueue[list[Job] | list[Answer] | None] = SimpleQueue()
         self._gate = threading.Lock()
         self._waiting: list[Job] = []
@@ -94,6 +96,9 @@ class Writer:
             batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
             self._busy = True
             self._queue.put(self._decided(batch) or batch)
+        # The thread needs the interpreter once, to begin; left to itself it would get it when this loop is done with
+        # the signatures of the batch before, and the disk would stand still meanwhile.
+        self._taken.acquire(timeout=LONGEST_HANDOVER)
 
     def _decided(self, batch: list[Job]) -> list[Answer] | None:
         """The answers of a batch of settles, written but not committed; None when it is the thread's after all."""
@@ -108,6 +113,7 @@ class Writer:
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:
+            self._taken.release()
             answers = self._finished(item) if isinstance(item[0], Answer) else self._commit(item)
             with suppress(Exception):  # a meter that fails must not stop the writing
                 self._committed(len(answers))
