@@ -29,7 +29,7 @@ ID_JWT: Final = "JWT"
 
 
 class Target(NamedTuple):
-    """Where an access token goes and whether an ID token goes with it: audiences, whether opaque, and the seconds it lives.
+    """Where an access token goes, whether opaque, its seconds, and whether an ID token goes with it.
 
     *granted* is what the client may still have of the scope, *scope* the part of it that means something there.
     """

@@ -1,4 +1,4 @@
-"""Revocation by a client (RFC 7009): any generation of a refresh token ends the whole family; an access token only itself."""
+"""Revocation by a client (RFC 7009): any generation of a refresh token ends its family; an access token only itself."""
 
 from typing import Final
 
