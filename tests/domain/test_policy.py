@@ -45,6 +45,7 @@ def test_r10017_6_3_2_3_b_nobody_gets_more_than_the_servers_most(limits, asked, 
     policy = resolve(PRESETS[preset], asked, limits)
     assert policy.idle_lifetime <= limits.max_idle_lifetime
     assert policy.overlap <= max(limits.until_used_max, 0)
+    assert policy.online_idle <= min(policy.idle_lifetime, limits.session_idle)
     assert absolute_lifetime(asked, limits) <= limits.max_absolute_lifetime
 
 

@@ -219,6 +219,14 @@ def test_rt_12_generations_of_one_second_are_told_apart():
     assert verdicts == [Verdict.REUSE] * 4 + [Verdict.REPEAT, Verdict.ROTATE]
 
 
+@pytest.mark.parametrize(("online", "idle"), [(True, 3 * DAY), (False, 7 * DAY)])
+@pytest.mark.parametrize("rotate", [True, False])
+def test_r10017_6_3_2_3_d_a_family_of_a_session_idles_as_long_as_sessions_do(online, idle, rotate):
+    policy = Policy(rotate=rotate, idle_lifetime=7 * DAY, online_idle=3 * DAY)
+    settlement = Case(newborn(online=online), policy).present(0, FIRST, NOW + 5)
+    assert settlement.head.idle_end == NOW + 5 + idle
+
+
 def test_a_reusable_token_stays_and_its_idle_end_slides():
     case = Case(newborn(), Policy(rotate=False, idle_lifetime=DAY))
     settlement = case.present(0, FIRST, NOW + 500)

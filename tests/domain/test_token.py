@@ -1,11 +1,9 @@
 """The token's text: authentic or nothing, before any row is read."""
 
 import hmac
-import hmac
 import re
 import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from base64 import urlsafe_b64encode
 
 import pytest
 from hypothesis import given

@@ -11,6 +11,7 @@ import shutil
 import apsw
 import pytest
 
+from evergrant.domain.rotation import Settlement, Verdict
 from evergrant.store.port import StoreUnavailable, StoreUnusable
 from evergrant.store.sqlite import SqliteStore, writer
 from evergrant.testing import specimens
@@ -162,6 +163,39 @@ async def test_o_08_a_disk_that_is_full_for_a_while_gives_503_and_then_goes_on(t
     await asyncio.gather(*(sign_up(n) for n in range(64)))
     assert len(await store.read(lambda tx: tx.accounts.find())) == 64
     await store.close()
+
+
+@pytest.mark.parametrize("kind", ["write", "sync"])
+async def test_inv_12_o_08_nothing_is_finished_that_was_not_made_durable(tmp_path, kind):
+    plan = Plan(error=apsw.IOError, kinds=(kind,))
+    finished = []
+
+    def finish(settlement):
+        yield
+        finished.append(settlement.head.generation)
+        return settlement
+
+    with broken_disk(plan):
+        store = SqliteStore.open(tmp_path / NAME)
+        family = specimens.family()
+        await store.write(lambda tx: tx.families.add(family))
+        for generation in range(1, 30):
+            head = family.head._replace(generation=generation)
+            plan.arm(generation % 4)
+            settling = store.settle_then(
+                family.id, lambda found, head=head: Settlement(Verdict.ROTATE, found, head), finish
+            )
+            try:
+                await settling
+            except StoreUnavailable:
+                assert generation not in finished
+            else:
+                assert finished[-1] == generation
+        plan.arm(0)
+        row = await store.read(lambda tx: tx.families.get(family.id))
+        assert row.head.generation == finished[-1]
+        assert 1 < len(finished) < 29
+        await store.close()
 
 
 async def test_o_08_reading_goes_on_while_the_disk_is_full(tmp_path):

@@ -1,7 +1,7 @@
 """Settling: one family, one decision, one transaction; whatever fails, fails alone."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from evergrant.domain.rotation import Ask, Settlement, Verdict
 from evergrant.store.port import EventQuery, Store, Tx, Which
 from evergrant.testing import specimens
 from evergrant.testing.contract.fixtures import NOW, ContractFixtures, put_families, row, told
-from evergrant.testing.presenting import ASK, Presenter
+from evergrant.testing.presenting import ASK, Answer, Presenter
 
 STRANGER = Ask("cli_stranger")
 
@@ -208,6 +208,56 @@ class SettlingContract(ContractFixtures):
         assert (await row(store, family.id)).head.generation == 1
         third = await presenter.present(again.token, NOW + 1)  # type: ignore[arg-type]
         assert third.verdict is Verdict.ROTATE
+
+    async def test_inv_12_what_finishes_a_settlement_is_told_when_it_stands(self, store: Store) -> None:
+        family = specimens.family()
+        await put_families(store, family)
+        head = family.head._replace(generation=1)
+
+        def finish(settlement: Settlement) -> Generator[None, None, str]:
+            yield
+            assert settlement.head == head
+            yield
+            return f"{settlement.verdict} finished"
+
+        told = await store.settle_then(family.id, lambda found: Settlement(Verdict.ROTATE, found, head), finish)
+        assert told == "rotate finished"
+        assert (await row(store, family.id)).head == head
+
+    async def test_a_finish_that_raises_reaches_its_caller_and_the_settlement_stands(
+        self, store: Store, presenter: Presenter
+    ) -> None:
+        one, two = specimens.family(1), specimens.family(2)
+        token = await presenter.begin(one)
+        await put_families(store, two)
+        head = two.head._replace(generation=1)
+
+        def bursts(_: Settlement) -> Generator[None, None, str]:
+            yield
+            raise ZeroDivisionError
+
+        answers = await asyncio.gather(
+            presenter.present(token),
+            store.settle_then(two.id, lambda found: Settlement(Verdict.ROTATE, found, head), bursts),
+            presenter.present(token),
+            return_exceptions=True,
+        )
+        assert isinstance(answers[1], ZeroDivisionError)
+        assert isinstance(answers[0], Answer)
+        assert isinstance(answers[2], Answer)
+        assert (answers[0].verdict, answers[2].verdict) == (Verdict.ROTATE, Verdict.REPEAT)
+        assert (await row(store, two.id)).head == head
+
+    async def test_a_decision_that_raises_is_not_finished(self, store: Store) -> None:
+        def bursts(_: Family | None) -> Settlement:
+            raise ZeroDivisionError
+
+        def finish(_: Settlement) -> Generator[None, None, str]:
+            yield
+            pytest.fail("there was nothing to finish")
+
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(store.settle_then(b"\x00" * 16, bursts, finish), 20)
 
     async def test_work_that_raises_is_undone_alone(self, store: Store) -> None:
         def good(name: str) -> Callable[[Tx], str]:
