@@ -1,4 +1,4 @@
-"""An OAuth error tells the client what the RFC allows; the log line with the same error_id tells the operator the rest."""
+"""An OAuth error tells the client what the RFC allows; the log line with the same id tells the operator the rest."""
 
 import logging
 
