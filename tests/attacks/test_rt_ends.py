@@ -1,6 +1,6 @@
 """Refreshing while something ends, and after it has: revocation, sign-out, passwords, accounts, clients, consent.
 
-One order holds in every race (invariant 5): an end that was answered leaves nothing usable behind, whichever came first.
+One order holds in every race (invariant 5): an end that was answered leaves nothing usable, whichever came first.
 """
 
 import asyncio

@@ -25,6 +25,7 @@ class What(StrEnum):
     CODE_ISSUED = "code.issued"
     CODE_REPLAYED = "code.replayed"
     CODE_REFUSED = "code.refused"
+    PROOF_REPEATED = "code.proof_repeated"
     ACCESS_REVOKED = "access.revoked"
     SIGNED_IN = "session.started"
     SIGN_IN_FAILED = "session.refused"
@@ -62,6 +63,7 @@ MEANING: dict[What, str] = {
     What.CODE_ISSUED: "an authorization code was handed out",
     What.CODE_REPLAYED: "a code was redeemed a second time; what came of it ended",
     What.CODE_REFUSED: "a code was refused",
+    What.PROOF_REPEATED: "a client used a PKCE challenge or a nonce again that is good for once",
     What.ACCESS_REVOKED: "one access token was revoked",
     What.SIGNED_IN: "somebody signed in",
     What.SIGN_IN_FAILED: "a sign-in was refused",

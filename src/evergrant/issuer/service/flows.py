@@ -20,7 +20,7 @@ from evergrant.domain.session import Notice, Session
 from evergrant.domain.steps import Step, Wanted, next_step
 from evergrant.domain.token import CODE, FLOW, SECRET_LENGTH, write_opaque
 from evergrant.entropy import Entropy
-from evergrant.issuer.service import sessions
+from evergrant.issuer.service import proofs, sessions
 from evergrant.issuer.service.redeem import CODE_DIGEST
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.authorization import AuthorizationRequest, redirects_to
@@ -170,6 +170,8 @@ class Flows:
                 session.auth_time, ACR, session.amr, request.claims, now, now + lifetime,
             )  # fmt: skip
             tx.codes.put(kept)
+            if not at.flow.answered_at:
+                proofs.note(tx, kept, network, agent)
             tx.flows.put(_answered(replace(at.flow, code=key), now))
             tx.events.add([
                 Event(now, What.CODE_ISSUED, request.client_id, session.account_id, "", session.id, "", -1, network,
