@@ -1,0 +1,173 @@
+"""Writes docs/concepts/rotation.md: what rotation means here, with the decision table as `decide` gives it."""
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from evergrant.domain.family import Ended, Family, Head
+from evergrant.domain.policy import PRESETS, Limits, Policy, resolve
+from evergrant.domain.reason import Reason
+from evergrant.domain.rotation import Ask, Presented, Settlement, Successor, Verdict, decide
+from evergrant.protocol.error import REFUSALS
+
+PAGE: Final = Path(__file__).resolve().parents[1] / "concepts" / "rotation.md"
+
+NOW: Final = 10_000
+FAMILY: Final = Family(
+    bytes(16), "app", "ada", "grant", "", False, "mail profile", "https://api.example", "", 0, "", "pwd", "", "", 0,
+    100_000, Head(7, b"head", b"predecessor", NOW - 10, NOW + 50, b"sealed", 0, 50_000, NOW - 10, "", ""),
+)  # fmt: skip
+POLICY: Final = Policy()
+NEXT: Final = Successor(b"next", b"sealed next")
+
+
+class Row(NamedTuple):
+    """One row of the table: what is presented, under which circumstances, to which family."""
+
+    presented: str
+    circumstance: str
+    token: Presented
+    family: Family | None = FAMILY
+    ask: Ask = Ask("app")
+    policy: Policy = POLICY
+    now: int = NOW
+
+
+def _token(generation: int, digest: bytes) -> Presented:
+    return Presented(bytes(16), generation, digest)
+
+
+HEAD: Final = _token(7, b"head")
+BEFORE: Final = _token(6, b"predecessor")
+OLDER: Final = _token(3, b"long ago")
+USED: Final = FAMILY._replace(head=FAMILY.head._replace(sealed=None))
+DEAD: Final = FAMILY._replace(ended=Ended(NOW - 5, Reason.SIGNED_OUT))
+
+ROWS: Final = (
+    Row("any", "no such family", HEAD, None),
+    Row("any", "another client", HEAD, ask=Ask("other")),
+    Row("any", "another key than the family is bound to", HEAD, FAMILY._replace(binding="key")),
+    Row("any", "the family has ended", HEAD, DEAD),
+    Row("any", "authentic, but ahead of the row", _token(8, b"lost")),
+    Row("the head's generation", "authentic, but another secret", _token(7, b"forged")),
+    Row("any", "the idle end has passed", HEAD, now=50_000),
+    Row("any", "the absolute end has passed", HEAD, now=100_000),
+    Row(
+        "any", "an end has passed, but the clock has just jumped", HEAD, ask=Ask("app", clock_suspect=True), now=50_000
+    ),
+    Row("the head", "asks for a scope beyond the grant", HEAD, ask=Ask("app", scope="admin")),
+    Row("the head", "asks for a resource beyond the grant", HEAD, ask=Ask("app", resources="https://other.example")),
+    Row("the head", "the policy rotates", HEAD),
+    Row("the head", "the policy is reusable", HEAD, policy=Policy(rotate=False)),
+    Row("the predecessor", "inside the overlap, successor unused", BEFORE),
+    Row("the predecessor", "after the overlap", BEFORE, now=NOW + 51),
+    Row("the predecessor", "inside the overlap, its seal erased", BEFORE, USED),
+    Row("an older one", "at any time", OLDER),
+    Row("an older one", "at any time, and the policy only observes", OLDER, policy=Policy(observe_only=True)),
+)
+
+_WORDS: Final = {
+    Verdict.ROTATE: "**rotate**: a successor, a fresh access token",
+    Verdict.REFRESH: "**refresh**: the same refresh token, a fresh access token; the idle end slides",
+    Verdict.REPEAT: "**repeat**: the *same* successor, a fresh access token",
+    Verdict.REUSE: "**reuse**: the family ends; event and notice",
+}
+
+
+def _effect(settlement: Settlement) -> str:
+    refusal, ended = settlement.refusal, settlement.ended
+    if refusal is None or settlement.verdict is Verdict.REUSE:
+        return _WORDS[settlement.verdict]
+    end = f", and the family ends (`{ended.reason}`)" if ended else "; nothing changes"
+    alarms = [event.what for event in settlement.events if event.what in {"family.forged", "family.ahead"}]
+    alarm = f"; alarm `{alarms[0]}`" if alarms else ""
+    return f"refuse (`{REFUSALS[refusal][0]}`){end}{alarm}"
+
+
+def table() -> str:
+    """The decision table, one line per row, each decided now."""
+    lines = ["| presented | and | decision | operator reads |", "|---|---|---|---|"]
+    for row in ROWS:
+        settlement = decide(row.family, row.token, row.ask, NEXT, row.policy, row.now)
+        reason = f"`{settlement.refusal}`" if settlement.refusal else ""
+        lines.append(f"| {row.presented} | {row.circumstance} | {_effect(settlement)} | {reason} |")
+    return "\n".join(lines)
+
+
+def presets() -> str:
+    """The presets as they resolve under the default limits."""
+    lines = ["| preset | rotates | overlap | because |", "|---|---|---|---|"]
+    for name, rule in PRESETS.items():
+        policy = resolve(rule, None, Limits())
+        overlap = f"{policy.overlap} s" + (", at most; ends when the successor is used" if rule.until_used else "")
+        overlap = overlap if policy.rotate else "not needed"
+        lines.append(f"| `{name}` | {'yes' if policy.rotate else 'no'} | {overlap} | {rule.why} |")
+    return "\n".join(lines)
+
+
+TEXT: Final = """\
+# Rotation
+
+Generated by `make docs`; the two tables are made by running the code that decides.
+
+A *family* is the chain of refresh tokens that began with one sign-in of one client on one device. Its newest, unspent token
+is the *head*. Using the head spends it and hands out its *successor*. A family is one row that is updated in place; a token
+carries its *generation* number under a MAC, so every ancestor is recognised although none is stored.
+
+## What presenting a token does
+
+The rows are tried from top to bottom. Whatever can be refused is refused before anything is spent.
+
+{table}
+
+A token of another kind, length, alphabet or checksum never gets this far: it is `invalid_grant` before any row is read.
+
+## Why a lost reply is harmless
+
+The client that did not hear the answer asks again with the same token. The server has spent that token, but beside the new
+head's digest it kept the successor itself, sealed under a key derived from the token that was presented. The repeated request
+brings that key, so it gets the same successor: not a refusal, and not a second one that would fork the chain. Ten parallel
+requests with one token are ten such repeats: one successor, ten times 200.
+
+The overlap counts from the first spending, is never extended, and tolerates one generation. It closes as soon as the
+successor is used.
+
+## Why a thief does not last
+
+A chain that cannot fork has one newest token. When thief and owner both hold a copy, one of them uses it first; the other's
+next use is of a spent token. Outside the overlap that ends the family, every access token that names it, and puts a notice
+before the user at the next sign-in, with time, network and program of both parties. The server cannot know which of the two is
+the thief, and does not pretend to.
+
+What a reuse ends is the *blast radius*, `policy.reuse`: the `family`, everything of the `session`, of this `client` and user, or
+of the `user`. `policy.observe_only` reports and refuses without ending.
+
+## Presets
+
+{presets}
+
+## Ends
+
+| | default | set by |
+|---|---|---|
+| idle end | {idle} days after the last use | `tokens.idle_lifetime`, per client `--idle-lifetime`, at most `tokens.max_idle_lifetime` |
+| absolute end | {absolute} days after sign-in, never moved | `tokens.absolute_lifetime`, per client `--absolute-lifetime`, at most `tokens.max_absolute_lifetime` |
+| the browser session | for *online* families, those without `offline_access` | `session.*` |
+
+Every answer that carries a refresh token says how long it has: `refresh_token_timeout` (seconds without use) and
+`authorization_expires_in` (seconds altogether).
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    limits = Limits()
+    return TEXT.format(
+        table=table(),
+        presets=presets(),
+        idle=limits.idle_lifetime // 86_400,
+        absolute=limits.absolute_lifetime // 86_400,
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")
