@@ -127,7 +127,7 @@ def show(client: str, place: Place, as_json: bool) -> None:
 @placed
 @json_option
 def update(client: str, place: Place, as_json: bool, **said: Any) -> None:
-    """Change what is said on the command line, and leave the rest.
+    """Change what is said here, and leave the rest.
 
     A running server knows within a second. Families that exist keep the lifetimes they were given; a scope that is
     taken away is missing from the next refresh on.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -12,6 +12,7 @@ from evergrant.cli import whose
 from evergrant.cli.output import emit_line, emit_list, emit_text, instant, json_option
 from evergrant.cli.place import Place, finished, placed, read, reading
 from evergrant.cli.verbs import Parts
+from evergrant.domain.session import device_label
 
 if TYPE_CHECKING:
     from evergrant.domain.event import Event
@@ -103,7 +104,13 @@ def record(number: int, event: Event) -> dict[str, Any]:
 
 def line(told: dict[str, Any]) -> str:
     """One event as one line: a table would be wide with columns that apply to few."""
-    subjects = [told[name] for name in ("family_id", "client_id", "account_id", "session_id") if told[name]]
     said = [f"generation {told['generation']}"] if told["generation"] is not None else []
-    said += [str(told[name]) for name in ("reason", "detail", "network", "agent") if told[name]]
-    return f"{instant(told['at'])}  {told['what']:<22}  {'  '.join([*subjects, *said])}".rstrip()
+    said += [str(told[name]) for name in ("reason", "detail") if told[name]]
+    said += [told[name] for name in ("family_id", "client_id", "account_id", "session_id") if told[name]]
+    return "  ".join([instant(told["at"]), f"{told['what']:<22}", *said, *whence(told)]).rstrip()
+
+
+def whence(told: Mapping[str, Any]) -> list[str]:
+    """The network an event came from, and the device as a person would name it."""
+    found = [told["network"]] if told["network"] else []
+    return [*found, device_label(told["agent"])] if told["agent"] else found

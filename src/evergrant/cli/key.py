@@ -91,5 +91,5 @@ def _record(key: SealedKey, working: bool, now: int) -> dict[str, Any]:
 
 COLUMNS: Final = (
     Column("id", "key"), Column("use"), Column("alg"), Column("version", right=True), Column("state"),
-    Column("active_at", "signs from", instant), Column("retires_at", "leaves at", instant),
+    Column("active_at", "works from", instant), Column("retires_at", "leaves at", instant),
 )  # fmt: skip

@@ -221,6 +221,9 @@ def _told(problem: BaseException) -> int:
         case Failure():
             problem.show()
             return problem.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            _write(problem.format_message())
+            return Exit.USAGE
         case click.UsageError():
             where = problem.ctx.command_path if problem.ctx else NAME
             error(lowered(problem.format_message()), f"see: {where} --help")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from evergrant.cli.event import whence
 from evergrant.cli.output import duration, instant, plural
 from evergrant.domain.event import What
 
@@ -42,10 +43,12 @@ def picture(events: Sequence[Told], *, cut: bool = False) -> str:
     lines = [LEGEND, ""]
     if cut or first["what"] != What.FAMILY_STARTED:
         lines.append(f"{' ' * (widest + 4)}:  what came before is no longer in the trail, or too long to draw")
-    before = first["at"]
+    before, where = first["at"], ""
     for row in _rows(known):
-        lines += _drawn(row, before, widest)
-        before = row[-1]["at"]
+        line, here = _drawn(row, before, widest), "  ".join(whence(row[0]))
+        # Said only where it changes: the line on which somebody else appears is the one to see.
+        lines.append(f"{line}  [{here}]" if here and here != where else line)
+        before, where = row[-1]["at"], here or where
     return "\n".join(lines)
 
 
@@ -61,7 +64,7 @@ def _rows(events: Sequence[Told]) -> Iterator[list[Told]]:
             yield from ([told] for told in run)
 
 
-def _drawn(row: list[Told], before: int, widest: int) -> list[str]:
+def _drawn(row: list[Told], before: int, widest: int) -> str:
     first, last = row[0], row[-1]
     mark, said = _SIGNS[first["what"]]
     generation = "" if first["generation"] is None else str(first["generation"])
@@ -69,10 +72,8 @@ def _drawn(row: list[Told], before: int, widest: int) -> list[str]:
         text = f"{plural(len(row), 'time', 'times')} {said} in {duration(last['at'] - first['at'])}"
         if first["what"] == What.FAMILY_ROTATED:
             text += f", up to generation {last['generation']}"
-        return [f"{' ' * widest}     :  {text}"]
-    where = "  ".join(str(first[name]) for name in ("network", "agent") if first[name])
+        return f"{' ' * widest}    :  {text}"
     why = ", ".join(str(first[name]) for name in ("reason", "detail") if first[name])
     text = f"{said}: {why}" if why else said
     later = f"+{duration(first['at'] - before)}" if first["at"] != before else ""
-    line = f"  {generation:>{widest}}  {mark}  {instant(first['at'])}  {later:>8}  {text}"
-    return [f"{line}  [{where}]" if where else line]
+    return f"  {generation:>{widest}}  {mark}  {instant(first['at'])}  {later:>8}  {text}"

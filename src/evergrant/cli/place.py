@@ -178,6 +178,7 @@ def _told() -> Iterator[None]:
 
 def _refusal(error: Exception) -> Failure | None:
     # Imported only now: a verb that reads has no use for the services, and should not wait for them.
+    from evergrant.domain.account import BadName
     from evergrant.issuer.passwords import PasswordTooWeak
     from evergrant.issuer.service.accounts import NameTaken, NoSuchAccount
     from evergrant.issuer.service.clients import BadRegistration, ClientNameTaken, NoSuchClient
@@ -191,6 +192,6 @@ def _refusal(error: Exception) -> Failure | None:
             return Failure(str(error), code=Exit.CONFLICT)
         case BadRegistration():
             return Failure("\n".join(error.problems))
-        case PasswordTooWeak():
+        case BadName() | PasswordTooWeak():
             return Failure(lowered(str(error)))
     return None

@@ -18,6 +18,10 @@ _INVISIBLE = frozenset(
 )  # fmt: skip
 
 
+class BadName(ValueError):
+    """A user name that cannot be one; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One account. *claims* are the OpenID Connect standard claims beyond sub and email; times in seconds."""
@@ -40,14 +44,14 @@ class Account:
 def normal_name(given: str) -> str:
     """The one spelling under which a name is stored and looked up (RFC 8265 section 3.3: width, case, NFC).
 
-    Raises `ValueError` for a name that is empty, too long or holds control or invisible characters.
+    Raises `BadName` for a name that is empty, too long or holds control or invisible characters.
     """
     name = unicodedata.normalize("NFKC", given).strip().casefold()
     name = unicodedata.normalize("NFC", name)
     if not name or len(name) > MAX_NAME:
         msg = f"a user name has 1 to {MAX_NAME} characters"
-        raise ValueError(msg)
+        raise BadName(msg)
     if any(unicodedata.category(letter) in _REFUSED or letter in _INVISIBLE for letter in name):
         msg = "a user name has no control or invisible characters"
-        raise ValueError(msg)
+        raise BadName(msg)
     return name

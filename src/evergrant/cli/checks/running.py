@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from evergrant.cli.checks.finding import Finding, fail, ok, warn
-from evergrant.cli.output import plural
+from evergrant.cli.output import lowered, plural
 
 if TYPE_CHECKING:
     from evergrant.cli.checks.facts import Facts
@@ -36,7 +36,7 @@ def running(config: Config, facts: Facts, now: int) -> Iterator[Finding]:
                 "give doctor the configuration that the server was started with",
             )
         else:
-            yield ok("server", f"none is running at {config.server.listen} ({error.strerror or error})")
+            yield ok("server", f"none is running at {config.server.listen} ({lowered(error.strerror or str(error))})")
         return
     if status != _READY:
         yield fail(

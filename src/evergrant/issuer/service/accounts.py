@@ -37,7 +37,7 @@ class Accounts:
         self, username: str, password: str, email: str = "", claims: dict[str, object] | None = None,
         *, email_verified: bool = False,
     ) -> Account:  # fmt: skip
-        """Make an account. Raises `ValueError`, `PasswordTooWeak`, `NameTaken`."""
+        """Make an account. Raises `BadName`, `PasswordTooWeak`, `NameTaken`."""
         name = normal_name(username)
         self._passwords.accept(password, name)
         now = self._clock.now()
