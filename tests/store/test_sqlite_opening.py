@@ -72,6 +72,14 @@ async def test_opening_again_applies_nothing_and_loses_nothing(path):
     await opened.close()
 
 
+def test_what_is_still_to_be_migrated_is_told_without_doing_it(path):
+    every = [step.name for step in migrate.steps()]
+    path.touch()
+    assert migrate.pending(path) == every == migrate.pending(path)
+    migrate.migrate(path)
+    assert migrate.pending(path) == []
+
+
 def test_migrations_are_numbered_without_gaps():
     numbers = [step.number for step in migrate.steps()]
     assert numbers == list(range(1, len(numbers) + 1))

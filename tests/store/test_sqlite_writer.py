@@ -2,16 +2,19 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import apsw
 import pytest
 
 from evergrant.domain.event import Event, What
 from evergrant.domain.rotation import Settlement, Verdict
+from evergrant.entropy import SystemEntropy
 from evergrant.store.port import StoreUnavailable, StoreUnusable
 from evergrant.store.sqlite import SqliteStore, connection, writer
 from evergrant.store.sqlite.writer import LARGEST_BATCH
 from evergrant.testing import specimens
+from evergrant.testing.presenting import Presenter, ring
 
 
 @pytest.fixture
@@ -236,3 +239,45 @@ async def test_the_writer_holds_nothing_between_batches(path, store):
         other.close()
         await store.write(sign_up(n))
     assert store.seen_revision == 5
+
+
+def test_many_loops_in_many_threads_refresh_over_one_store_and_nobody_waits_for_ever(path):
+    opened = SqliteStore.open(path)
+    presenter = Presenter(opened, SystemEntropy(), ring())
+    turns = 40
+
+    async def one(n):
+        token = await presenter.begin(specimens.family(n))
+        for _ in range(turns):
+            answers = await asyncio.gather(*(presenter.present(token) for _ in range(3)), opened.write(sign_up(n)))
+            (token,) = {answer.token for answer in answers[:3]}
+            assert token is not None
+        return (await opened.read(lambda tx: tx.families.get(specimens.family(n).id))).head.generation
+
+    async def several(start):
+        return await asyncio.wait_for(asyncio.gather(*(one(start + n) for n in range(3))), 60)
+
+    with ThreadPoolExecutor(4) as pool:
+        told = [job.result(90) for job in [pool.submit(asyncio.run, several(n * 10)) for n in range(4)]]
+    assert told == [[turns] * 3] * 4
+    asyncio.run(opened.close())
+
+
+def test_loops_that_come_and_go_leave_no_work_behind(path):
+    """A loop may close with the next batch in its hands; whoever asks afterwards is answered, and so is who waited."""
+    opened = SqliteStore.open(path)
+
+    async def ask_and_leave(n):
+        for task in [asyncio.ensure_future(opened.write(sign_up(m))) for m in range(n * 3, n * 3 + 3)]:
+            await asyncio.sleep(0)
+            if n % 2:
+                task.cancel()
+
+    for n in range(40):
+        asyncio.run(ask_and_leave(n))
+
+    async def last():
+        await asyncio.wait_for(opened.write(sign_up("last")), 20)
+        await asyncio.wait_for(opened.close(), 20)
+
+    asyncio.run(last())

@@ -7,7 +7,7 @@ from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -53,10 +53,12 @@ def pending(path: Path) -> list[str]:
     """What `migrate` would apply, by name. Raises `StoreUnusable`."""
     connection = connect(path, read_only=True)
     try:
-        tables: list[tuple[int]] = connection.execute(
+        tables: list[Any] = connection.execute(
             "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'"
         ).fetchall()
-        rows = connection.execute("SELECT number, name, checksum FROM migration").fetchall() if tables[0][0] else []
+        rows: list[Any] = []
+        if tables[0][0]:
+            rows = connection.execute("SELECT number, name, checksum FROM migration").fetchall()
         done = {row[0]: row[1:] for row in rows}
         known = steps()
         _check(path, done, known)

@@ -62,10 +62,15 @@ class Writer:
                 msg = f"{self._path}: the store is closed"
                 raise StoreUnavailable(msg)
             self._waiting.append(Job(family_id, work, loop, future, finish))
-            if not self._busy and (self._turn_on is None or self._turn_on.is_closed()):
+            if self._busy:
+                return future
+            if self._turn_on is None:
                 # Not at once: whatever else this round of the loop asks belongs in the same batch.
                 self._turn_on = loop
                 loop.call_soon(self._turn)
+            elif self._turn_on is not loop:
+                # Of two loops in one process neither may wait for the other's turn: it may never run again.
+                self._hand_over()
         return future
 
     def close(self) -> None:
@@ -81,6 +86,13 @@ class Writer:
         # What was answered is durable already; a checkpoint that fails here is made up by whoever opens next.
         with suppress(apsw.Error):
             self._connection.close()
+
+    def _hand_over(self) -> None:
+        """With the gate held and the connection free: let the thread do the next batch as a whole."""
+        batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+        self._turn_on = None
+        self._busy = True
+        self._queue.put(batch)
 
     def _connect(self) -> None:
         self._connection: Connection = connect(self._path)
@@ -119,8 +131,18 @@ class Writer:
                 self._committed(len(answers))
             with self._gate:
                 self._busy = False
-                following = self._waiting[0].loop if self._waiting and not self._closed else None
+                following = self._following()
             self._tell(answers, following)
+
+    def _following(self) -> AbstractEventLoop | None:
+        """With the gate held: the loop whose turn is next, if all that waits is its own; else the thread goes on."""
+        if not self._waiting or self._closed:
+            return None
+        loop = self._waiting[0].loop
+        if all(job.loop is loop for job in self._waiting):
+            return loop
+        self._hand_over()
+        return None
 
     def _finished(self, answers: list[Answer]) -> list[Answer]:
         """The same answers once they are durable, or the trouble that keeps them from being."""
