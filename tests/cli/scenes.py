@@ -1,4 +1,4 @@
-"""What has happened before a transcript begins: played by the real issuer on the real database of the data directory."""
+"""What has happened before a transcript begins, played by the real issuer on the database of the data directory."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ SCENES: Final[dict[str, Callable[[Issuer], Awaitable[None]]]] = {
 
 def play(scene: str, folder: Path) -> None:
     """Play a scene that began three hours ago."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    open_kek(Config().replace(store__data=folder), SystemEntropy())
     asyncio.run(_play(scene, folder))
 
 
 async def _play(scene: str, folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    open_kek(Config().replace(store__data=folder), SystemEntropy())
     store = SqliteStore.open(folder / FILE_NAME)
     async with running(folder, store, clock=FixedClock(int(time.time()) - 3 * HOUR)) as issuer:
         await SCENES[scene](issuer)

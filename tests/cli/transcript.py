@@ -10,8 +10,8 @@
     exit 3                                   its exit code, when it is not 0
 
 Everything a command says is in the transcript, or the test fails. Whatever differs from run to run is written as a
-placeholder, such as `<client>`, `<instant>` or `<folder>`; in a command a placeholder stands for the last one seen. Runs
-of spaces within a line count as two, because the width of a table follows from what differs.
+placeholder, such as `<client>`, `<instant>` or `<folder>`; in a command a placeholder stands for the last one seen.
+Runs of spaces within a line count as two, because the width of a table follows from what differs.
 """
 
 from __future__ import annotations
