@@ -1,4 +1,4 @@
-"""Noticing a lazy client: a PKCE challenge or a nonce that comes a second time protects nobody (RFC 9700 section 2.1.1).
+"""Noticing a lazy client: a PKCE challenge or nonce that comes a second time protects nobody (RFC 9700 section 2.1.1).
 
 What lives here: remembering digests of them for a while. What must not: refusing; the request is a valid one, and the
 operator is told whose client it was.
