@@ -14,7 +14,7 @@ class Head(NamedTuple):
     """The changing part. Digests are SHA-256 of the token's secret part; times in seconds since the epoch.
 
     *sealed* is the current head, encrypted under a key that only the holder of its predecessor can derive.
-    *overlap_end* is fixed when the predecessor is spent and never moved; *repeats* counts how often it came again since.
+    *overlap_end* is fixed when the predecessor is spent and never moved; *repeats* counts how often it came again.
     """
 
     generation: int

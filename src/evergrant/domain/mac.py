@@ -1,7 +1,7 @@
 """HMAC-SHA256 (RFC 2104) for short messages, from two hash states that are made once per key.
 
-The standard library's one-shot HMAC looks its algorithm up in OpenSSL at each call; on the refresh path, three times per
-refresh, that lookup cost more than the hashing (benchmarks/README.md). Tests hold this against `hmac`.
+The standard library's one-shot HMAC looks its algorithm up in OpenSSL at each call; on the refresh path, three times
+per refresh, that lookup cost more than the hashing (benchmarks/README.md). Tests hold this against `hmac`.
 """
 
 from collections.abc import Callable

@@ -84,7 +84,9 @@ def response_mode_of(form: Form, redirect_uri: str) -> str:
     return mode if mode in RESPONSE_MODES and (mode == QUERY or takes_post(redirect_uri)) else QUERY
 
 
-def parse_request(form: Form, client: Client, redirect_uri: str, resources: Mapping[str, object]) -> AuthorizationRequest:
+def parse_request(
+    form: Form, client: Client, redirect_uri: str, resources: Mapping[str, object]
+) -> AuthorizationRequest:
     """The whole request as a value. Raises `Refused`, to be sent to *redirect_uri*."""
     for check in CHECKS:
         check(form, client)

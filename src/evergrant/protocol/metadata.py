@@ -10,7 +10,9 @@ from evergrant.protocol.pkce import METHODS
 AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 
 
-def metadata(issuer: str, grants: Iterable[str], scopes: Iterable[str], algs: Iterable[str], acr: str) -> dict[str, Any]:
+def metadata(
+    issuer: str, grants: Iterable[str], scopes: Iterable[str], algs: Iterable[str], acr: str
+) -> dict[str, Any]:
     """The document both well-known addresses serve. *algs* are those that can sign now."""
     signing = sorted(algs)
     return {

@@ -12,7 +12,8 @@ MAX_LENGTH: Final = 2_000
 # Unreserved, reserved and percent-encoded characters of RFC 3986, and nothing else: no spaces, quotes, backslashes.
 _ALLOWED: Final = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+\Z")
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_HOST: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z")
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
 _PRIVATE_SCHEME: Final = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+\Z")
 _LOOPBACK: Final = re.compile(r"http://(?P<host>127\.0\.0\.1|\[::1\])(?::(?P<port>[0-9]{1,5}))?(?P<rest>[/?].*)?\Z")
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -70,7 +71,7 @@ def _about(uri: str, sentence: str) -> str:
 
 
 def matches(given: str, registered: tuple[str, ...], *, native: bool) -> bool:
-    """Whether *given* is one of *registered*: the same characters, or a native app's loopback literal on another port."""
+    """Whether *given* is one of *registered*: the same characters, or a native app's loopback literal, any port."""
     if given in registered:
         return True
     if not native:
@@ -90,7 +91,7 @@ def _good_port(port: str | None) -> bool:
 
 
 def takes_post(uri: str) -> bool:
-    """Whether a browser can send a form there; a private-use scheme opens an application, which gets an address only."""
+    """Whether a browser can send a form there; a private-use scheme opens an application and hands it an address."""
     return uri.startswith(("https://", "http://"))
 
 
