@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
 
 
 def next_step(
-    wanted: Wanted, flow: Flow, session: Session | None, client: Client, grant: Grant | None, noticed: bool, now: int
+    wanted: Wanted, flow: Flow, session: Session | None, client: Client, grant: Grant | None, *, noticed: bool, now: int
 ) -> Step:
     """The next step. *noticed* says that the account has a notice it has not acknowledged."""
     if session is None or _stale(wanted, flow, session, now):

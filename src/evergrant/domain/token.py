@@ -7,8 +7,8 @@ What must not live here: keys (they are passed in) and randomness (the secret is
 """
 
 import struct
-from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
+from binascii import a2b_base64
 from collections.abc import Mapping
 from hmac import compare_digest
 from typing import Final, NamedTuple
@@ -26,6 +26,7 @@ PREFIXES: Final = (REFRESH, ACCESS, CODE, CLIENT_SECRET, SESSION, FLOW)
 
 SECRET_LENGTH: Final = 32
 MAC_LENGTH: Final = 16
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _BODY: Final = struct.Struct(">B16sI32s")
 _RAW_LENGTH: Final = _BODY.size + MAC_LENGTH
 REFRESH_LENGTH: Final = len(REFRESH) + _RAW_LENGTH * 4 // 3
@@ -52,7 +53,7 @@ def read_refresh(text: str, keys: Mapping[int, bytes]) -> RefreshToken | None:
     if len(text) != REFRESH_LENGTH or not text.startswith(REFRESH) or "+" in text or "/" in text:
         return None  # the decoder takes `+` and `/` for `-` and `_`: one token would have many spellings
     try:
-        raw = urlsafe_b64decode(text[4:].encode("ascii"))
+        raw = a2b_base64(text[4:].encode("ascii").translate(_STANDARD))
     except (NotBase64, UnicodeEncodeError, ValueError):
         return None
     if len(raw) != _RAW_LENGTH:

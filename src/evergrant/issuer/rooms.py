@@ -66,11 +66,11 @@ class Ground(NamedTuple):
 def grants(ground: Ground) -> dict[str, Grant]:
     """The grant types that are switched on."""
     minter = Minter(ground.settings, ground.entropy)
-    parts = (ground.store, ground.catalog, minter, ground.settings, ground.clock, ground.entropy)
+    parts = (ground.store, ground.catalog, minter, ground.settings)
     return {
-        AUTHORIZATION_CODE: AuthorizationCodeGrant(Redeemer(*parts)),
-        REFRESH_TOKEN: RefreshTokenGrant(Refresher(*parts, ground.tally)),
-        CLIENT_CREDENTIALS: ClientCredentialsGrant(*parts[:-1]),
+        AUTHORIZATION_CODE: AuthorizationCodeGrant(Redeemer(*parts, ground.entropy)),
+        REFRESH_TOKEN: RefreshTokenGrant(Refresher(*parts, ground.clock, ground.entropy, ground.tally)),
+        CLIENT_CREDENTIALS: ClientCredentialsGrant(*parts),
     }
 
 

@@ -17,11 +17,11 @@ class Code(StrEnum):
     INVALID_GRANT = "invalid_grant"
     INVALID_SCOPE = "invalid_scope"
     INVALID_TARGET = "invalid_target"
-    INVALID_TOKEN = "invalid_token"  # noqa: S105 - an error code
+    INVALID_TOKEN = "invalid_token"
     UNAUTHORIZED_CLIENT = "unauthorized_client"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
-    UNSUPPORTED_TOKEN_TYPE = "unsupported_token_type"  # noqa: S105 - an error code
+    UNSUPPORTED_TOKEN_TYPE = "unsupported_token_type"
     INSUFFICIENT_SCOPE = "insufficient_scope"
     ACCESS_DENIED = "access_denied"
     LOGIN_REQUIRED = "login_required"
@@ -45,7 +45,7 @@ STATUS: Final[dict[Code, int]] = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+class Refused(Exception):
     """A request that gets an OAuth error. *detail* is for the operator's log and never leaves the server."""
 
     def __init__(self, code: Code, description: str, detail: str = "", status: int = 0) -> None:

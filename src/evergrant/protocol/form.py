@@ -48,36 +48,41 @@ def parse_form(raw: bytes, limits: FormLimits) -> Form:
     """The parameters in *raw*. Raises `BadForm`."""
     if not raw:
         return EMPTY
-    parts = raw.split(b"&")
-    if len(parts) > limits.fields:
+    if raw.count(b"&") >= limits.fields:
         msg = f"more than {limits.fields} parameters"
         raise BadForm(msg)
-    # A refresh request needs no decoding at all: its characters all stand for themselves.
-    clean = b"%" not in raw and b"+" not in raw and raw.isascii()
-    read = _plain if clean else _decoded
     values: dict[str, str] = {}
     resources: list[str] = []
-    for part in parts:
-        if len(part) > limits.field:
-            msg = f"a parameter is longer than {limits.field} bytes"
-            raise BadForm(msg)
-        if not part:
-            continue
-        name, _, value = part.partition(b"=")
-        key = read(name)
-        if key == "resource":
-            resources += [read(value)] if value else []
-        elif key in values:
+    for name, value in _pairs(raw, limits.field):
+        if name == "resource":
+            resources += [value] if value else []
+        elif name in values:
             msg = "a parameter is repeated"
             raise BadForm(msg)
         else:
-            values[key] = read(value)
+            values[name] = value
     return Form(values, tuple(resources))
 
 
-def _plain(raw: bytes) -> str:
-    text = raw.decode("ascii")
-    if not text.isprintable():
+def _pairs(raw: bytes, longest: int) -> Iterator[tuple[str, str]]:
+    # A refresh request needs no decoding at all: its characters all stand for themselves.
+    if len(raw) <= longest and b"%" not in raw and b"+" not in raw and raw.isascii():
+        for pair in _printable(raw.decode("ascii")).split("&"):
+            name, equals, value = pair.partition("=")
+            if name or equals:
+                yield name, value
+        return
+    for part in raw.split(b"&"):
+        if len(part) > longest:
+            msg = f"a parameter is longer than {longest} bytes"
+            raise BadForm(msg)
+        if part:
+            key, _, text = part.partition(b"=")
+            yield _decoded(key), _decoded(text)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() and _CONTROL.search(text):
         msg = "a parameter holds a control character"
         raise BadForm(msg)
     return text
@@ -94,10 +99,7 @@ def _decoded(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         msg = "a parameter is not UTF-8"
         raise BadForm(msg) from error
-    if not text.isprintable() and _CONTROL.search(text):
-        msg = "a parameter holds a control character"
-        raise BadForm(msg)
-    return text
+    return _printable(text)
 
 
 def is_form(content_type: str) -> bool:

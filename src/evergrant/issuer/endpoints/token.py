@@ -20,7 +20,7 @@ SECRET_PARAMETERS: Final = (b"refresh_token=", b"code=", b"client_secret=", b"ac
 class Grant(Protocol):
     """One grant type."""
 
-    async def answer(self, client: Client, ask: Ask, form: Form) -> dict[str, Any]: ...
+    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]: ...
 
 
 class TokenEndpoint:
@@ -35,13 +35,14 @@ class TokenEndpoint:
         name = form.get("grant_type")
         if name is None:
             raise Refused(Code.INVALID_REQUEST, "The parameter grant_type is missing.")
-        client = await authenticated(self._catalog, ask, form, self._clock.now())
+        now = self._clock.now()
+        client = await authenticated(self._catalog, ask, form, now)
         grant = self._grants.get(name)
         if grant is None:
             raise Refused(Code.UNSUPPORTED_GRANT_TYPE, "This grant type is not offered.")
         if not client.may(name):
             raise Refused(Code.UNAUTHORIZED_CLIENT, "This client may not use that grant type.")
-        members = await grant.answer(client, ask, form)
+        members = await grant.answer(client, ask, form, now)
         self._tally.issued(name)
         return secret_json(members)
 

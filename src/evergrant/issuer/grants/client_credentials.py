@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from evergrant.clock import Clock
 from evergrant.domain.client import Client
 from evergrant.domain.scope import OFFLINE, OPENID, ScopeSyntaxError, join, parse_scope
 from evergrant.issuer.catalog import Catalog
@@ -21,18 +20,18 @@ PERSONAL = frozenset({OPENID, OFFLINE, "profile", "email", "address", "phone"})
 class ClientCredentialsGrant:
     """The client credentials grant."""
 
-    def __init__(self, store: Store, catalog: Catalog, minter: Minter, settings: Settings, clock: Clock) -> None:
+    def __init__(self, store: Store, catalog: Catalog, minter: Minter, settings: Settings) -> None:
         self._store, self._catalog, self._minter = store, catalog, minter
-        self._settings, self._clock = settings, clock
+        self._settings = settings
 
-    async def answer(self, client: Client, ask: Ask, form: Form) -> dict[str, Any]:  # noqa: ARG002 - a grant's shape
+    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]:  # noqa: ARG002 - a grant's shape
         # Read from the primary: a client deleted a moment ago elsewhere gets nothing.
         if await self._store.read(lambda tx: tx.clients.get(client.id)) is None:
             raise Refused(Code.INVALID_CLIENT, "Client authentication failed.", "client is gone")
         scope = _scope(form.get("scope"), client)
         resources = known_resources(form.resources, self._settings.resources, client.resources)
         target = target_of(self._settings, client, scope, resources)
-        access = whole(self._minter.access(self._catalog.ring, client, target, None, self._clock.now()))
+        access = whole(self._minter.access(self._catalog.ring, client, target, None, now))
         return {
             "access_token": access.text, "token_type": "Bearer", "expires_in": access.expires_in,
             "scope": access.scope,

@@ -15,9 +15,9 @@ class RefreshTokenGrant:
     def __init__(self, refresher: Refresher) -> None:
         self._refresher = refresher
 
-    async def answer(self, client: Client, ask: Ask, form: Form) -> dict[str, Any]:
+    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]:
         token = form.get("refresh_token")
         if token is None:
             raise Refused(Code.INVALID_REQUEST, "The parameter refresh_token is missing.")
         wanted = RefreshAsk(token, form.get("scope"), form.resources, ask.network, ask.agent)
-        return await self._refresher.refresh(client, wanted)
+        return await self._refresher.refresh(client, wanted, now)

@@ -233,4 +233,3 @@ def _joined(pairs: list[Header]) -> dict[bytes, bytes]:
 
 def _too_large() -> Refused:
     return Refused(Code.INVALID_REQUEST, "The body is too large.", status=413)
-

@@ -55,7 +55,9 @@ class AccountHandler:
 
     async def end_session(self, ask: Ask) -> Answer:
         visit, form = await self._desk.posted_in_session(ask)
-        if visit.found is not None and form.get("id") == visit.found.session.id:
+        if visit.found is None:
+            return self._desk.go("/signed-out", visit)  # a second click, after the first one has signed out
+        if form.get("id") == visit.found.session.id:
             return await self._sign_out(ask, visit, visit.found)
         return await self._done(ask, visit, form, "session", _end_session)
 

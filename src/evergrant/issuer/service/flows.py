@@ -201,7 +201,7 @@ def stand(tx: Tx, text: str, browser: bytes, cookie: str, now: int) -> Standing 
         return None
     grant = find_grant(tx, session.account_id, client.id) if session else None
     wanted = Wanted(request.prompt, request.max_age, kept["subject"], request.scope, request.resources)
-    step = next_step(wanted, flow, session, client, grant, notice is not None, now)
+    step = next_step(wanted, flow, session, client, grant, noticed=notice is not None, now=now)
     return Standing(flow, step, request, client, session, account, grant, notice, kept["subject"])
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from evergrant.clock import Clock
 from evergrant.domain import id as ids
 from evergrant.domain.client import REFRESH_TOKEN, Client
 from evergrant.domain.event import Event, What
@@ -63,15 +62,13 @@ _REFUSED: Final = "The authorization code is not valid. Start the authorization 
 class Redeemer:
     """Redeems codes against one store."""
 
-    def __init__(
-        self, store: Store, catalog: Catalog, minter: Minter, settings: Settings, clock: Clock, entropy: Entropy
-    ) -> None:
+    def __init__(self, store: Store, catalog: Catalog, minter: Minter, settings: Settings, entropy: Entropy) -> None:
         self._store, self._catalog, self._minter = store, catalog, minter
-        self._settings, self._clock, self._entropy = settings, clock, entropy
+        self._settings, self._entropy = settings, entropy
 
-    async def redeem(self, client: Client, ask: CodeAsk) -> dict[str, Any]:
+    async def redeem(self, client: Client, ask: CodeAsk, now: int) -> dict[str, Any]:
         """The answer's members. Raises `Refused` (invalid_grant, invalid_target)."""
-        now, ring = self._clock.now(), self._catalog.ring
+        ring = self._catalog.ring
         if not ask.code.startswith(CODE):
             raise Refused(Code.INVALID_GRANT, _REFUSED, "not a code")
         known = self._settings.resources

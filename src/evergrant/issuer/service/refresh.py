@@ -62,9 +62,9 @@ class Refresher:
         self._store, self._catalog, self._minter = store, catalog, minter
         self._settings, self._clock, self._entropy, self._tally = settings, clock, entropy, tally
 
-    async def refresh(self, client: Client, ask: RefreshAsk) -> dict[str, Any]:
+    async def refresh(self, client: Client, ask: RefreshAsk, now: int) -> dict[str, Any]:
         """The answer's members. Raises `Refused`; `StoreUnavailable` when a retry is safe."""
-        now, ring = self._clock.now(), self._catalog.ring
+        ring = self._catalog.ring
         token = ring.read(ask.token)
         if token is None:
             self._tally.refreshed(Verdict.REFUSE, Refusal.MALFORMED)
@@ -80,8 +80,8 @@ class Refresher:
         policy = self._catalog.policy(client)
 
         def decision(family: Family | None) -> Settlement:
-            following = draw(token, version, randomness)
-            successor = Successor(digest(HEAD_DIGEST, following.token.secret), following.sealed)
+            following, sealed = draw(token, version, randomness)
+            successor = Successor(digest(HEAD_DIGEST, following.secret), sealed)
             settlement = decide(family, presented, presentation, successor, policy, now)
             if family is not None and settlement.refusal is None:
                 self._target(client, family, presentation)  # what it raises leaves everything unspent
@@ -89,8 +89,8 @@ class Refresher:
 
         def finish(settlement: Settlement) -> Generator[None, None, dict[str, Any] | _Owed]:
             self._tell(settlement)
-            successor = RefreshToken(version, token.family_id, token.generation + 1, randomness[:SECRET_LENGTH])
-            refresh = _handed_out(ring, token, successor, ask.token, settlement)
+            following = RefreshToken(version, token.family_id, token.generation + 1, randomness[:SECRET_LENGTH])
+            refresh = _handed_out(ring, token, following, ask.token, settlement)
             members = self._finished(client, settlement, presentation, refresh, now, randomness[DRAW_LENGTH:])
             return (yield from members)
 
