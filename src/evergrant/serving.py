@@ -267,7 +267,7 @@ async def together(parts: Sequence[Part], ready: Callable[[], None], stop: async
     async with asyncio.TaskGroup() as group:
         for server, sock in servers:
             group.create_task(server.serve(sockets=[sock]))
-        while not all(server.started for server, _ in servers):
+        while not all(server.started for server, _ in servers):  # noqa: ASYNC110 - uvicorn tells it by a flag alone
             await asyncio.sleep(0.005)
         ready()
         await stop.wait()

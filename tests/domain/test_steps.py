@@ -22,7 +22,7 @@ FRESH = replace(FLOW, signed_in_at=NOW - 100)
 
 
 def step(wanted=WANTED, flow=FLOW, session=SESSION, client=CLIENT, grant=GRANT, noticed=False):
-    return next_step(wanted, flow, session, client, grant, noticed, NOW)
+    return next_step(wanted, flow, session, client, grant, noticed=noticed, now=NOW)
 
 
 def test_a_session_and_a_remembered_consent_need_nothing():

@@ -94,7 +94,7 @@ def _signature_of(key: PrivateKey, alg: str) -> Callable[[bytes], bytes]:
 
 
 def concatenated(der: bytes) -> bytes:
-    """r and s of a P-256 signature, 32 bytes each (RFC 7518 section 3.4), cut out of their DER sequence.
+    """The r and s of a P-256 signature, 32 bytes each (RFC 7518 section 3.4), cut out of their DER sequence.
 
     The lengths are one byte each, because a P-256 signature is never longer than 72 bytes.
     """
