@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import hypothesis
+import jinja2
 import pytest
 
 from tests import tools
@@ -89,6 +90,23 @@ def loopback_only() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("connect", "connect_ex"):
             patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def templates_compiled_once() -> Iterator[None]:
+    """Compiling the pages takes longer than most tests that open an issuer; their source is the same each time."""
+    compiled: dict[Any, Any] = {}
+    compile_ = jinja2.Environment.compile
+
+    def once(this: jinja2.Environment, source: Any, *rest: Any, **more: Any) -> Any:
+        key = (source, rest, tuple(sorted(more.items())), tuple(sorted(this.filters)), this.trim_blocks)
+        if key not in compiled:
+            compiled[key] = compile_(this, source, *rest, **more)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jinja2.Environment, "compile", once)
         yield
 
 
