@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from evergrant.clock import Clock, SystemClock, clock_from_environment
+from evergrant.clock import Clock, clock_from_environment
 from evergrant.config import Config
 from evergrant.domain.reason import Reason, Refusal
 from evergrant.domain.rotation import Verdict

@@ -37,6 +37,14 @@ class Clock(Protocol):
         """Return seconds that never run backwards; only differences mean anything."""
         ...
 
+    def jumped(self) -> int:
+        """Return the size in seconds of the latest step of the wall clock that was noticed; 0 when there was none."""
+        ...
+
+    def jumps(self) -> int:
+        """Return how many steps were noticed."""
+        ...
+
     @property
     def suspect(self) -> bool:
         """Say whether the time has just jumped so far that nothing may be ended for being late."""

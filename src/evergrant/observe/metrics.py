@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, TypeVar
 
-from evergrant.clock import SystemClock
+from evergrant.clock import Clock
 from evergrant.domain.reason import Reason, Refusal
 from evergrant.domain.rotation import Verdict
 from evergrant.observe.cells import Cells
@@ -140,7 +140,7 @@ class Metrics:
         self.workers = self._place(Gauge, WORKERS)
         self.workers.set(1)
 
-    def watch(self, clock: SystemClock) -> int:
+    def watch(self, clock: Clock) -> int:
         """Take over what a clock has noticed; return how many steps are new, so that the caller can raise an alarm."""
         new = clock.jumps() - self._steps_told
         if new:

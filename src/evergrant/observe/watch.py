@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Final, Protocol
 
-from evergrant.clock import SystemClock
+from evergrant.clock import Clock
 from evergrant.entropy import Entropy
 from evergrant.observe.log import fields
 from evergrant.observe.metrics import Metrics
@@ -36,7 +36,7 @@ class Asked(Protocol):
 class Watch:
     """Counts and logs what one process answers."""
 
-    def __init__(self, metrics: Metrics, clock: SystemClock, entropy: Entropy, *, sample: int = 0) -> None:
+    def __init__(self, metrics: Metrics, clock: Clock, entropy: Entropy, *, sample: int = 0) -> None:
         """Log one ordinary request in `sample`; 0 logs none."""
         self.metrics = metrics
         self._clock = clock

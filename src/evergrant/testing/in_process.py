@@ -31,6 +31,7 @@ from evergrant.store.port import Store
 
 ISSUER: Final = "http://127.0.0.1:8000"
 CALLBACK: Final = "https://app.example/callback"
+FIREFOX: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
 PASSWORD: Final = "correct horse battery staple"
 SCOPES: Final = ("openid", "profile", "email", "offline_access")
 
@@ -80,7 +81,7 @@ class Browser:
 
     app: Application
     network: str = "192.0.2.1"
-    agent: str = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
+    agent: str = FIREFOX
     host: str = "127.0.0.1:8000"
     cookies: dict[str, str] = field(default_factory=dict)
 
@@ -112,7 +113,7 @@ class Browser:
 
     async def follow(self, reply: Reply) -> Reply:
         """Follow redirects for as long as they stay here."""
-        while reply.status == 303 and reply.location.startswith("/"):  # noqa: PLR2004 - HTTP
+        while reply.status == 303 and reply.location.startswith("/"):
             reply = await self.get(reply.location)
         return reply
 
@@ -157,8 +158,8 @@ class Issuer:
     app: Application
     clock: FixedClock
 
-    def browser(self, **facts: str) -> Browser:
-        return Browser(self.app, **facts)
+    def browser(self, network: str = "192.0.2.1", agent: str = FIREFOX, host: str = "127.0.0.1:8000") -> Browser:
+        return Browser(self.app, network, agent, host)
 
     async def person(self, name: str = "ada@example.com") -> Any:
         return await self.house.accounts.add(name, PASSWORD, claims={"name": "Ada"}, email_verified=True)
@@ -197,7 +198,9 @@ class Issuer:
             reply = await browser.follow(await browser.post("/consent", {**reply.hidden(), "decision": "allow"}))
         return reply.answered()["code"]
 
-    async def token(self, client: Client, secret: str, form: Mapping[str, str], browser: Browser | None = None) -> Reply:
+    async def token(
+        self, client: Client, secret: str, form: Mapping[str, str], browser: Browser | None = None
+    ) -> Reply:
         """One request to the token endpoint, authenticated as the client is registered."""
         browser = browser or Browser(self.app)
         headers, extra = {}, {}
@@ -214,7 +217,9 @@ class Issuer:
         form = {"grant_type": AUTHORIZATION_CODE, "code": code, "code_verifier": pkce()[0], **more}
         return await self.token(client, secret, form)
 
-    async def refresh(self, client: Client, secret: str, token: str, browser: Browser | None = None, **more: str) -> Reply:
+    async def refresh(
+        self, client: Client, secret: str, token: str, browser: Browser | None = None, **more: str
+    ) -> Reply:
         return await self.token(
             client, secret, {"grant_type": REFRESH_TOKEN, "refresh_token": token, **more}, browser
         )
@@ -223,7 +228,7 @@ class Issuer:
         """The token answer of a whole sign-in."""
         code = await self.code(browser or self.browser(), client, **params)
         reply = await self.redeem(client, secret, code)
-        if reply.status != 200:  # noqa: PLR2004 - HTTP
+        if reply.status != 200:
             raise AssertionError(reply.text)
         return reply.json()
 
@@ -239,7 +244,7 @@ async def running(
     clock = clock or FixedClock()
     given = Given(store or MemoryStore(), clock)
     async with opened(base, Metrics(endpoints=ROUTE_NAMES), given) as house:
-        watch = Watch(house.metrics, clock, house.entropy)  # type: ignore[arg-type]
+        watch = Watch(house.metrics, clock, house.entropy)
         app = assemble(house, watch, Life(AsyncExitStack(), house, watch))
         yield Issuer(house, app, clock)
 

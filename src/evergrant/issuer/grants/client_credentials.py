@@ -1,4 +1,4 @@
-"""grant_type=client_credentials (RFC 6749 section 4.4): an access token for the client itself, never a refresh token."""
+"""grant_type=client_credentials (RFC 6749 section 4.4): a token for the client itself, never a refresh token."""
 
 from typing import Any
 
