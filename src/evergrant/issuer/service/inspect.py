@@ -31,7 +31,7 @@ class Inspector:
 
     async def access(self, text: str) -> Live | None:
         """The access token behind *text* if it is active now, else None."""
-        claims, now = read_access(self._catalog.ring, text), self._clock.now()
+        claims, now = await self._claims(text), self._clock.now()
         if claims is None or claims.get("iss") != self._settings.issuer or claims["exp"] <= now:
             return None
         named = claims.get("fam")
@@ -49,6 +49,14 @@ class Inspector:
             return None if account is None or account.disabled else Live(claims, family, account)
 
         return await self._store.read(work)
+
+    async def _claims(self, text: str) -> dict[str, Any] | None:
+        """What an authentic token says, also when another process signed it a moment ago with a key it just made."""
+        await self._catalog.fresh()
+        claims = read_access(self._catalog.ring, text)
+        if claims is None and await self._catalog.changed():
+            claims = read_access(self._catalog.ring, text)
+        return claims
 
     async def introspect(self, caller: Client, text: str) -> dict[str, Any]:
         """The introspection answer for *caller*; `{"active": false}` and nothing more when it may not know."""
