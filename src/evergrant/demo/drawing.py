@@ -20,7 +20,7 @@ LINE: Final = 18
 GAP: Final = 44
 LOOP: Final = 11
 CAUSE: Final = 3
-MOST_LETTERS: Final = 40
+LETTER: Final = 6.6  # the width of one of 13 px, on average
 
 
 class Path(NamedTuple):
@@ -95,8 +95,12 @@ class _Paper:
     def glyph(self, shape: str, x: float, y: float, look: str) -> None:
         self.paths.append(Path(shape, look, x, y))
 
+    def put(self, x: float, y: float, look: str, text: str) -> None:
+        self.words.append(Words(x, y, look, text))
+
     def write(self, x: float, y: float, look: str, text: str) -> None:
-        self.words.append(Words(x, y, look, plain(text, MOST_LETTERS)))
+        """Text that begins at *x*, cut where the paper ends."""
+        self.put(x, y, look, plain(text, int((WIDTH - x) / LETTER)))
 
 
 def draw(picture: Picture) -> Drawing:
@@ -162,13 +166,13 @@ def _token(paper: _Paper, node: Node, y: float) -> None:
     if node.state is State.VOID:
         reach = RADIUS - 5
         paper.line(f"M{RAIL - reach} {y + reach}L{RAIL + reach} {y - reach}", "cross")
-    paper.write(RAIL, y + 5, f"number {node.state}", str(node.generation))
+    paper.put(RAIL, y + 5, f"number {node.state}", str(node.generation))
 
 
 def _beside(paper: _Paper, node: Node, y: float, picture: Picture) -> None:
     """What stands beside a node: its name, its state, and what was done with it."""
     paper.write(TEXT, y - 3, "name", f"Token {node.generation}")
-    paper.write(WIDTH - 4, y - 3, "print", node.fingerprint)
+    paper.put(WIDTH - 4, y - 3, "print", node.fingerprint)
     below = y - 3
     if node.state is not State.SPENT or not node.marks:
         # That a token is spent is told by its deeds.

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from evergrant.demo.plain_words import hms, who, why
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Family
-from evergrant.domain.reason import Reason
+from evergrant.domain.reason import Reason, Refusal
 
 NEWEST_SHOWN: Final = 5
 
@@ -180,6 +180,9 @@ def _words(deed: Deed, event: Event) -> tuple[str, str]:
     """What was done, and why, where the event says so."""
     if event.what is What.FAMILY_REPEATS_MANY:
         return "came again very often", ""
+    if deed is Deed.REFUSED and event.reason in set(Reason):
+        # The reason is the end's, told again to whoever comes after it.
+        return _SPOKEN[deed], why(Refusal.ENDED)
     return _SPOKEN[deed], why(event.reason) if event.reason else ""
 
 

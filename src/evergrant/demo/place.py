@@ -33,7 +33,7 @@ class DemoClock(FileClock):
     @property
     def ahead(self) -> int:
         """How many seconds it has been moved forward."""
-        return self._read_offset()
+        return int(self._file.read_text(encoding="ascii")) if self._file.exists() else 0
 
     def let_pass(self, seconds: int) -> None:
         """Move it forward. Time does not pass backwards."""

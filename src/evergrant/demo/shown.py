@@ -1,6 +1,6 @@
 """From what is held and what is seen to what a page shows: facts, claims, lines of the audit trail. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from evergrant.demo.drawing import Drawing, draw
@@ -14,6 +14,8 @@ from evergrant.domain.family import Family
 from evergrant.domain.secret import fingerprint
 
 MOST_TOLD: Final = 60
+# What happened this long before a family began belongs to its sign-in: password, consent, code.
+SIGN_IN_SECONDS: Final = 600
 INSTANTS: Final = frozenset({"iat", "exp", "auth_time", "nbf"})
 
 
@@ -77,10 +79,19 @@ def family_shown(sight: Sight, purse: Purse) -> FamilyShown:
         seen,
         draw(seen),
         _facts(family, now, over=seen.end is not None),
-        told(sight.account, seen.owner),
+        told(_of_this_sign_in(sight, own), seen.owner),
         tuple(_line(one, own, now) for one in sight.families),
         seen.end is not None,
     )
+
+
+def _of_this_sign_in(sight: Sight, own: str) -> Iterator[Event]:
+    """The family's own events, and those of its account that belong to no other family, from its sign-in on."""
+    begins = sight.family.started_at - SIGN_IN_SECONDS
+    for event in sight.account:
+        theirs = event.family_id and event.what is not What.NOTICE_ACKNOWLEDGED
+        if event.family_id == own or (not theirs and event.at >= begins):
+            yield event
 
 
 def _facts(family: Family, now: int, *, over: bool) -> tuple[Fact, ...]:

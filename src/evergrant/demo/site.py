@@ -25,7 +25,8 @@ from evergrant.issuer.pages.csp import ALWAYS, static_headers
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 
-MOVES: Final = {"60": "a minute", "600": "ten minutes", "2678400": "31 days"}
+# An overlap of a minute includes its last second; a minute that lets it pass has one second more.
+MOVES: Final = frozenset({"61", "600", "2678400"})
 DENIED: Final = "access_denied"
 
 
