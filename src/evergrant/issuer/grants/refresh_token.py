@@ -1,6 +1,10 @@
-"""grant_type=refresh_token (RFC 6749 section 6). Parameters foreign to it have no influence (attack RT-20)."""
+"""grant_type=refresh_token (RFC 6749 section 6). Parameters foreign to it have no influence (attack RT-20).
 
-from typing import Any
+One family gets only so many places in the queue, so that a flood of it leaves the others theirs (attack A-08). Whoever
+finds none may come again: nothing was spent. An honest client needs as many as it has copies racing each other.
+"""
+
+from typing import Any, Final
 
 from evergrant.domain.client import Client
 from evergrant.issuer.http.ask import Ask
@@ -9,15 +13,33 @@ from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 
 
+MOST_AT_ONCE: Final = 128
+# The prefix, the key's version and the family's identifier: the same in every token of one family.
+_FAMILY: Final = slice(26)
+
+
 class RefreshTokenGrant:
     """The refresh grant."""
 
     def __init__(self, refresher: Refresher) -> None:
         self._refresher = refresher
+        self._under_way: dict[str, int] = {}
 
     async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]:
         token = form.get("refresh_token")
         if token is None:
             raise Refused(Code.INVALID_REQUEST, "The parameter refresh_token is missing.")
         wanted = RefreshAsk(token, form.get("scope"), form.resources, ask.network, ask.agent)
-        return await self._refresher.refresh(client, wanted, now)
+        family, under_way = token[_FAMILY], self._under_way
+        count = under_way.get(family, 0)
+        if count >= MOST_AT_ONCE:
+            told = "Too many requests at once for one authorization. Try again in a moment; the token is still good."
+            raise Refused(Code.TEMPORARILY_UNAVAILABLE, told, status=429)
+        under_way[family] = count + 1
+        try:
+            return await self._refresher.refresh(client, wanted, now)
+        finally:
+            if under_way[family] > 1:
+                under_way[family] -= 1
+            else:
+                del under_way[family]

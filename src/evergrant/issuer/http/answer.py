@@ -14,6 +14,7 @@ TEXT: Final[Header] = (b"content-type", b"text/plain; charset=utf-8")
 NO_STORE: Final[tuple[Header, ...]] = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"))
 NO_SNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
 RETRY_SECONDS: Final = b"1"
+_LATER: Final = frozenset({429, 503})
 # An address with a code in it must not leak onwards (RFC 9700 section 4.2).
 _NO_REFERRER: Final[Header] = (b"referrer-policy", b"no-referrer")
 
@@ -47,7 +48,7 @@ def refusal(error: Refused, error_id: str, challenge: Header | None = None) -> A
     headers: tuple[Header, ...] = _SECRET_JSON
     if challenge is not None or error.status == 401:  # noqa: PLR2004 - HTTP
         headers = (*headers, challenge or _BASIC)
-    if error.status == 503:  # noqa: PLR2004 - HTTP
+    if error.status in _LATER:
         headers = (*headers, (b"retry-after", RETRY_SECONDS))
     members = {"error": error.code, "error_description": error.description, "error_id": error_id}
     return Answer(error.status, headers, json.encode(members))
