@@ -12,7 +12,6 @@ from evergrant.issuer.service.refresh import RefreshAsk, Refresher
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 
-
 MOST_AT_ONCE: Final = 128
 # The prefix, the key's version and the family's identifier: the same in every token of one family.
 _FAMILY: Final = slice(26)
