@@ -26,7 +26,9 @@ async def ask(
     held: Held, path: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None
 ) -> Reply:
     """A request that only client authentication can spoil."""
-    meant = {"grant_type": "refresh_token", "refresh_token": held.refresh} if path.startswith("/token") else {"token": "x"}
+    meant = (
+        {"grant_type": "refresh_token", "refresh_token": held.refresh} if path.startswith("/token") else {"token": "x"}
+    )
     return await held.issuer.browser().post(path, {**meant, **(form or {})}, headers)
 
 

@@ -136,9 +136,7 @@ async def test_r6749_3_1_c_and_a_01_a_repeated_parameter_is_an_error_even_when_i
         b"a" * 8_200 + b"=1",
     ],
 )
-async def test_a_03_and_a_04_broken_bytes_get_400_and_reach_no_row(
-    issuer: Issuer, tmp_path: Path, body: bytes
-) -> None:
+async def test_a_03_and_a_04_broken_bytes_get_400_and_reach_no_row(issuer: Issuer, tmp_path: Path, body: bytes) -> None:
     with unchanged(issuer, tmp_path):
         is_oauth_error(await raw(issuer, body), "invalid_request")
 
