@@ -6,13 +6,15 @@ import pytest
 
 from evergrant.domain.client import ClientType
 from evergrant.store.port import Which
+from evergrant.store.sqlite import SqliteStore
 from evergrant.testing.in_process import PASSWORD, running
 from tests.visitor import ADA, BOB, decide, enter, form, heading, is_page, sign_in
 
 
-@pytest.fixture
-async def issuer(tmp_path):
-    async with running(tmp_path) as issuer:
+@pytest.fixture(params=["memory", "sqlite"])
+async def issuer(request, tmp_path):
+    store = SqliteStore.open(tmp_path / "other.db") if request.param == "sqlite" else None
+    async with running(tmp_path, store=store) as issuer:
         await issuer.person(ADA)
         await issuer.person(BOB)
         yield issuer
