@@ -7,6 +7,7 @@ Every step goes to two stores, and what they answer is held against `tests.prope
 
 import asyncio
 import base64
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from evergrant.domain import id as ids
+from evergrant.domain.event import What
 from evergrant.domain.family import Ended
 from evergrant.domain.policy import Radius
 from evergrant.domain.reason import Reason, Refusal
@@ -77,6 +79,7 @@ class World(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self._inv_7_detection_is_certain()
+            self._the_trail_tells_what_happened()
             self._inv_13_nothing_on_the_disk_is_a_secret()
         finally:
             self.sides.close()
@@ -252,11 +255,11 @@ class World(RuleBasedStateMachine):
             self._expect_end(chosen, answers[-1])
         assert not any(matches(chosen, one) and one.ended is None and not one.deleted for one in self.lines)
 
-    @rule(batch=st.integers(0, 4))
+    @rule(batch=st.integers(-1, 4))
     def operator_works(self, batch: int) -> None:
-        """Housekeeping in small batches; or the server restarts."""
-        if not batch:
-            self.sides.restart()
+        """Housekeeping in small batches; or the server restarts, or is killed and starts again."""
+        if batch <= 0:
+            self.sides.restart(killed=batch < 0)
             return
         after = b""
         while True:
@@ -320,6 +323,16 @@ class World(RuleBasedStateMachine):
                 (answer,) = self._together([self._presenting(line, generation, Facts())])
                 self._judge(line, generation, Facts(), answer)
             assert line.ended is not None, "inv_7: both sides used it and it lives"
+
+    def _the_trail_tells_what_happened(self) -> None:
+        """Both stores tell the same events, and as many as there were rotations and detected reuses."""
+        told = Counter((event.what, event.family_id) for _, event in self.sides.events())
+        for line in self.lines:
+            name = ids.text(ids.Kind.FAMILY, line.born.id)
+            assert told[What.FAMILY_ROTATED, name] == line.generation
+            assert told[What.FAMILY_REUSED, name] == told[What.FAMILY_ENDED, name] * (line.ended is Reason.REUSE)
+        notices = self.sides.do(lambda side: side.store.read(lambda tx: tx.notices.find()))
+        assert {notice.family_id for notice in notices} == {name for what, name in told if what is What.FAMILY_REUSED}
 
     def _inv_13_nothing_on_the_disk_is_a_secret(self) -> None:
         held = self.sides.files()

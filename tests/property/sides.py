@@ -1,6 +1,7 @@
 """Two stores moved side by side: whatever is asked of one is asked of the other, and the answers must be equal."""
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -58,15 +59,22 @@ class BothSides:
         query = EventQuery(after=after, limit=1_000_000)
         return self.do(lambda side: side.store.read(lambda tx: tx.events.find(query)))
 
-    def restart(self) -> None:
-        """Close the file and open it again, as another process would."""
+    def restart(self, *, killed: bool) -> None:
+        """Close the file and open it again; or, *killed*, go on from what lies on the disk at this moment."""
+        self.restarts += 1
+        if killed:
+            folder = self.path.parent / str(self.restarts)
+            folder.mkdir()
+            for name in (self.path.name, f"{self.path.name}-wal"):
+                shutil.copy(self.path.parent / name, folder / name)
+            self.path = folder / self.path.name
         self._loop.run_until_complete(self._sqlite.store.close())
         self._sqlite.turn_to(SqliteStore.open(self.path))
-        self.restarts += 1
 
     def files(self) -> bytes:
         """Everything that lies on the disk."""
-        return b"".join(file.read_bytes() for file in sorted(self.path.parent.iterdir()))
+        folder = Path(self._folder.name)
+        return b"".join(file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file())
 
     def close(self) -> None:
         self._loop.run_until_complete(self._sqlite.store.close())

@@ -5,7 +5,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.property.machine import World
 
-WORLDS = 1.5  # for each example of the profile
+WORLDS = 1.0  # for each example of the profile
 
 
 def test_inv_1_inv_2_inv_3_inv_4_inv_5_inv_6_inv_7_inv_8_inv_9_inv_10_inv_11_inv_12_inv_13_inv_15_hold_in_every_world():
