@@ -1,4 +1,4 @@
-"""Who is asking at the machine endpoints (RFC 6749 section 2.3): one method, the registered one, and nothing in a URL."""
+"""Who is asking at the machine endpoints (RFC 6749 section 2.3): one method, the registered one, never in a URL."""
 
 import asyncio
 from base64 import b64encode
@@ -203,7 +203,8 @@ def test_a_04_no_authorization_header_makes_the_reader_fall(header: str) -> None
 
 async def test_a_04_no_authorization_header_makes_a_500(issuer: Issuer, tmp_path: Path) -> None:
     held = await hold(issuer, ClientType.WEB)
-    odd = ["Basic \xff", "Basic  ", "basic\t", "Basic ====", " ", "Basic " + "A" * 9_000, "Basic " + b64encode(b":").decode(),
+    odd = ["Basic \xff", "Basic  ", "basic\t", "Basic ====", " ", "Basic " + "A" * 9_000,
+           "Basic " + b64encode(b":").decode(),
            "Basic " + b64encode(b"a" * 9_000 + b":x").decode(), "Basic " + b64encode(b"%00:%00").decode(),
            "Basic " + b64encode(b"\x00:\x00").decode(), "Basic " + b64encode("\u2028:x".encode()).decode()]  # fmt: skip
     with unchanged(issuer, tmp_path):

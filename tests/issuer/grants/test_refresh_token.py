@@ -110,8 +110,12 @@ async def test_r9700_2_2_2_a_and_r10017_6_3_2_3_a_public_clients_rotate(issuer: 
 
 @pytest.mark.parametrize(
     ("preset", "type_", "overlap"),
-    [(Preset.PUBLIC, ClientType.SPA, 60), (Preset.MCP, ClientType.NATIVE, 300), (Preset.CONFIDENTIAL, ClientType.WEB, DAY)],
-)  # fmt: skip
+    [
+        (Preset.PUBLIC, ClientType.SPA, 60),
+        (Preset.MCP, ClientType.NATIVE, 300),
+        (Preset.CONFIDENTIAL, ClientType.WEB, DAY),
+    ],
+)
 async def test_each_preset_repeats_for_as_long_as_it_says(
     both: Issuer, preset: Preset, type_: ClientType, overlap: int
 ) -> None:

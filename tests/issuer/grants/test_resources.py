@@ -1,4 +1,4 @@
-"""Which API a token is for (RFC 8707, RFC 9068): JWT and opaque ones, narrowing, mixing, and what is refused unspent."""
+"""Which API a token is for (RFC 8707, RFC 9068): signed and opaque ones, narrowing, mixing, refusals unspent."""
 
 from pathlib import Path
 from urllib.parse import urlencode
@@ -161,7 +161,6 @@ async def test_r8707_2_2_b_and_r9700_4_10_2_a_unknown_resources_get_no_token(api
     with unchanged(apis, tmp_path):
         is_oauth_error(await redeem(apis, client, code, "https://evil.example"), "invalid_target")
         is_oauth_error(await redeem(apis, client, code, OTHER_JWT_API), "invalid_target")
-    _, challenge = pkce()
     reply = await apis.authorize(apis.browser(), client, resource="https://evil.example")
     assert reply.answered()["error"] == "invalid_target"
     assert (await redeem(apis, client, code)).status == 200
