@@ -7,8 +7,11 @@ import asyncio
 import contextlib
 import gc
 import json
+import multiprocessing
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -319,10 +322,19 @@ def _text(value: Any) -> Any:
 
 def worker() -> Any:
     """What each worker process runs; uvicorn calls it by name."""
+    threading.Thread(target=_leave_with_parent, name="evergrant-parent", daemon=True).start()
     kept = json.loads(os.environ[WORKER_VARIABLE])
     config = load(Path(kept["path"]) if kept["path"] else None, overrides=kept["overrides"])
     set_up(config.log)
     return _Late(config, Path(kept["metrics"]))
+
+
+def _leave_with_parent() -> None:
+    """Stop once the parent is dead: workers that outlive it would hold the address, and no server could start again."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 class _Late:
