@@ -1,6 +1,8 @@
 """Starting and stopping the demo: its addresses, its directory, its sentences, and nothing left behind."""
 
+import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -9,13 +11,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
+from evergrant.config import Config
+from evergrant.demo.running import AddressUnusable, Wishes, run
 from tests.demo.demonstration import FREE, PATIENCE, demonstration
 from tests.tools import ROOT
+
+pytestmark = pytest.mark.long
 
 SOON = 20  # a stop takes half a second; a machine that is busy with other tests takes its time
 
@@ -31,6 +38,14 @@ def taken(port: int = 0) -> Iterator[int]:
         sock.bind(("127.0.0.1", port))
         sock.listen()
         yield sock.getsockname()[1]
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has a second loopback."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
 
 
 def refused(*options: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -91,37 +106,58 @@ def test_two_demos_run_side_by_side_in_one_browser(tmp_path: Path) -> None:
 
 def test_a_port_that_was_asked_for_and_is_taken_is_an_error(tmp_path: Path) -> None:
     with taken() as port:
-        run = refused("--listen", f"127.0.0.1:{port}", folder=tmp_path)
-    assert run.returncode == 4
-    assert run.stdout == ""
-    assert run.stderr.splitlines() == [
+        ended = refused("--listen", f"127.0.0.1:{port}", folder=tmp_path)
+    assert ended.returncode == 4
+    assert ended.stdout == ""
+    assert ended.stderr.splitlines() == [
         f"evergrant: error: another program listens at 127.0.0.1:{port}",
         "evergrant: hint: leave the option out to have a free port chosen",
     ]
     assert folders(tmp_path) == []
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EADDRNOTAVAIL])
+def test_what_the_system_says_about_an_address_is_told(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def denied(_config: Config) -> NoReturn:  # which only other users and other machines get to hear
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("evergrant.demo.running.bound", denied)
+    with pytest.raises(AddressUnusable, match=f"nobody can listen at 127.0.0.1:1: {os.strerror(number)}"):
+        asyncio.run(run(Wishes(listen="127.0.0.1:1"), print))
+
+
 def test_one_address_for_both_servers_is_an_error(tmp_path: Path) -> None:
     with taken() as port:
         pass
     address = f"127.0.0.1:{port}"
-    run = refused("--listen", address, "--app-listen", address, folder=tmp_path)
-    assert run.returncode == 4
-    assert "another program listens" in run.stderr
+    ended = refused("--listen", address, "--app-listen", address, folder=tmp_path)
+    assert ended.returncode == 4
+    assert "another program listens" in ended.stderr
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0"])
 def test_the_demo_never_listens_beyond_loopback(tmp_path: Path, address: str) -> None:
-    run = refused("--app-listen", address, folder=tmp_path)
-    assert run.returncode == 2
-    assert run.stdout == ""
+    ended = refused("--app-listen", address, folder=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
     assert folders(tmp_path) == []
 
 
+@pytest.mark.parametrize("host", ["localhost", *(["[::1]"] if has_ipv6() else [])])
+def test_the_other_names_of_loopback_will_do(tmp_path: Path, host: str) -> None:
+    with demonstration(tmp_path, where=("--listen", f"{host}:0", "--app-listen", f"{host}:0")) as demo:
+        assert demo.said["issuer"].startswith(f"http://{host}:")
+        walker = demo.walker()
+        assert walker.sign_in().heading == "Look at what you were given"
+        walker.act("/refresh")
+        walker.act("/refresh")
+        assert walker.steal(0).outcome == "The thief got nothing, and the stolen sign-in is dead"
+
+
 def test_an_address_that_cannot_be_read_is_an_error_that_says_so(tmp_path: Path) -> None:
-    run = refused("--listen", "8000", folder=tmp_path)
-    assert run.returncode == 2
-    assert "HOST:PORT" in run.stderr
+    ended = refused("--listen", "8000", folder=tmp_path)
+    assert ended.returncode == 2
+    assert "HOST:PORT" in ended.stderr
 
 
 def test_a_named_directory_is_kept_and_a_second_start_goes_on_with_it(tmp_path: Path) -> None:
@@ -151,9 +187,9 @@ def test_a_real_issuers_directory_is_left_alone(tmp_path: Path) -> None:
         cwd=ROOT, input="unlikely lantern orbit\n", text=True, capture_output=True, check=True, timeout=PATIENCE,
     )  # fmt: skip
     before = (place / "evergrant.db").read_bytes()
-    run = refused("--data", str(place), *FREE, folder=tmp_path)
-    assert run.returncode == 4
-    assert "holds an issuer that is not a demo's" in run.stderr
+    ended = refused("--data", str(place), *FREE, folder=tmp_path)
+    assert ended.returncode == 4
+    assert "holds an issuer that is not a demo's" in ended.stderr
     assert (place / "evergrant.db").read_bytes() == before
 
 

@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.demo.demonstration import FREE, PATIENCE, Walker, demonstration
 from tests.tools import ROOT
+
+pytestmark = pytest.mark.long
 
 PAGE: Final = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
 VARYING: Final = (

@@ -40,14 +40,14 @@ def demo_(listen: str | None, app_listen: str | None, data: Path | None, as_json
     issuer did and why. Everything listens on this machine only, and is removed when you stop it with Ctrl-C.
     """
     from evergrant.demo.place import NotADemo
-    from evergrant.demo.running import AddressTaken, NotLoopback, Wishes, run
+    from evergrant.demo.running import AddressUnusable, NotLoopback, Wishes, run
 
     def ready(running: Running) -> None:
         _tell(running, as_json=as_json)
 
     try:
         asyncio.run(run(Wishes(listen, app_listen, data), ready))
-    except AddressTaken as error:
+    except AddressUnusable as error:
         raise Failure(str(error), hint="leave the option out to have a free port chosen", code=Exit.CONFLICT) from error
     except NotADemo as error:
         raise Failure(str(error), hint="name a new directory, or none", code=Exit.CONFLICT) from error

@@ -40,8 +40,8 @@ class NotLoopback(ValueError):
     """The demo is for this machine alone: its password is printed, and its clock can be moved by anybody."""
 
 
-class AddressTaken(OSError):
-    """Another program listens at an address that was asked for."""
+class AddressUnusable(Exception):
+    """An address that was asked for cannot be listened at; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Running:
 
 
 async def run(wishes: Wishes, ready: Callable[[Running], None]) -> None:
-    """Run until told to stop by a signal. Raises `NotLoopback`, `AddressTaken`, `NotADemo`, `StoreUnusable`."""
+    """Run until told to stop by a signal. Raises `NotLoopback`, `AddressUnusable`, `NotADemo`, `StoreUnusable`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in _STOPPING:
@@ -111,11 +111,12 @@ def _listening(asked: str | None, usual: str, moved: list[str]) -> tuple[socket.
     try:
         return _listen(asked or usual)
     except OSError as error:
+        if asked is not None:
+            busy = error.errno == errno.EADDRINUSE
+            why = f"another program listens at {asked}" if busy else f"nobody can listen at {asked}: {error.strerror}"
+            raise AddressUnusable(why) from error
         if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
             raise
-        if asked is not None:
-            msg = f"another program listens at {asked}"
-            raise AddressTaken(msg) from error
         moved.append(usual)
         return _listen(usual.rpartition(":")[0] + ":0")
 
@@ -141,7 +142,7 @@ async def sample(house: House, clock: DemoClock, furnished: Furnished, address: 
     registration = Registration(
         house.config.issuer, furnished.sample.id, furnished.sample.redirect_uris[0], " ".join(SCOPES)
     )
-    source = thief_address()
+    source = thief_address(house.config.issuer)
     client = OidcClient(registration, clock, house.entropy)
     thief = OidcClient(registration, clock, house.entropy, source)
     site = Site(Parts(house, clock, furnished, client, thief, source, address))

@@ -21,7 +21,7 @@ from evergrant.demo.visitor import Purse, Visitor, Visitors
 from evergrant.issuer.http.answer import HTML, Answer, Header, redirect
 from evergrant.issuer.http.app import Handler, Route
 from evergrant.issuer.http.ask import Ask
-from evergrant.issuer.pages.csp import ALWAYS, static_headers
+from evergrant.issuer.pages.csp import ALWAYS, form_targets_of, static_headers
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 
@@ -53,9 +53,10 @@ class Site:
         self._visitors = Visitors(parts.house.entropy)
         self._pages = SamplePages()
         self._cookie: Final = f"evergrant-sample-{urlsplit(parts.address).port}"
-        issuer = parts.client.registration.issuer
+        # Signing out is a form, and leads to the issuer by redirect.
+        targets = " ".join(form_targets_of(parts.client.registration.issuer))
         self._policy: Final = (
-            f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {issuer}; "
+            f"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {targets}; "
             "frame-ancestors 'none'; base-uri 'none'"
         ).encode("ascii")
 

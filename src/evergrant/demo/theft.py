@@ -19,8 +19,10 @@ AGENT: Final = "curl/8.11.1"
 MOST_CHOICES: Final = 5
 
 
-def thief_address() -> str:
-    """An address that is not the application's, or nothing where the machine has only one on loopback."""
+def thief_address(issuer: str) -> str:
+    """An address to reach *issuer* from that is not the application's, or nothing where the machine has only one."""
+    if "[" in issuer:
+        return ""
     with socket.socket(socket.AF_INET) as probe:
         try:
             probe.bind((ADDRESS, 0))
