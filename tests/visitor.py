@@ -4,8 +4,11 @@ What lives here: steps on top of the browser of `evergrant.testing.in_process`. 
 """
 
 import re
+from base64 import urlsafe_b64decode
 from html import unescape
-from typing import Final
+from typing import Any, Final
+
+from msgspec import json
 
 from evergrant.domain.event import Event
 from evergrant.store.port import EventQuery
@@ -77,3 +80,10 @@ def is_page(reply: Reply, status: int) -> bool:
     """Whether an answer is a page for people with its headers, and not JSON."""
     kind = reply.header("content-type")
     return reply.status == status and kind.startswith("text/html") and all(map(reply.header, SECURITY_HEADERS))
+
+
+def payload(token: str) -> dict[str, Any]:
+    """The claims of a JWT, its signature not looked at."""
+    body = token.split(".")[1]
+    claims: dict[str, Any] = json.decode(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims

@@ -5,8 +5,7 @@ import pytest
 from evergrant.domain.reason import Reason
 from evergrant.keys import lifecycle
 from evergrant.testing.in_process import running
-from tests.journeys.test_openid import payload
-from tests.visitor import ADA, BOB, enter, form, heading, is_page, told, words
+from tests.visitor import ADA, BOB, enter, form, heading, is_page, payload, told, words
 
 BYE = "https://app.example/bye"
 
