@@ -1,4 +1,4 @@
-"""What is in an access token (RFC 9068) and an ID token, under every algorithm, checked by a library of somebody else."""
+"""What is in an access token (RFC 9068) and an ID token, under every algorithm, checked by somebody else's library."""
 
 import hashlib
 import hmac

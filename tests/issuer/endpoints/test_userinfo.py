@@ -121,7 +121,9 @@ async def test_scope_opens_what_it_says_and_nothing_else(issuer: Issuer, scope: 
 
 async def test_the_claims_parameter_opens_single_claims_where_it_says(issuer: Issuer) -> None:
     client, _ = await issuer.client()
-    wanted = '{"userinfo":{"email":{"essential":true},"nonsense":null},"id_token":{"name":null,"auth_time":{"essential":true}}}'
+    wanted = (
+        '{"userinfo":{"email":{"essential":true},"x":null},"id_token":{"name":null,"auth_time":{"essential":true}}}'
+    )
     tokens = await issuer.signed_in(client, scope="openid", claims=wanted)
     reply = await ask(issuer, authorization=f"Bearer {tokens['access_token']}")
     assert set(reply.json()) == {"sub", "email"}
@@ -147,16 +149,8 @@ async def test_asking_changes_nothing(both: Issuer, tmp_path: Path) -> None:
 
 async def test_inv_14_no_authorization_header_and_no_body_makes_a_500(issuer: Issuer) -> None:
     held = await hold(issuer)
-    for header in (
-        "Bearer " + "x" * 9_000,
-        "Bearer \t",
-        "Bearer a,b",
-        "Bearer",
-        " Bearer x",
-        "Bearer \xa0",
-        "\xff",
-        "Bearer ega_\xe9",
-    ):
+    odd = ["x" * 9_000, "\t", "a,b", "", "\xa0", "ega_\xe9"]
+    for header in [*(f"Bearer {token}" for token in odd), "Bearer", " Bearer x", "\xff"]:
         assert (await ask(issuer, authorization=header)).status in {400, 401}
     for body in (b"access_token=%", b"access_token=%00", b"\xff", b"access_token=%ff", b"a=1&a=2", b"access_token=a b"):
         assert (await ask(issuer, "POST", body, content_type=FORM)).status == 400
@@ -170,11 +164,13 @@ def test_r6750_3_1_b_a_challenge_can_always_be_written(header: str, posted: str 
     try:
         token = read_bearer(header, posted)
     except Refused as error:
-        said = challenge(error, "openid")
-        assert said.isascii()
-        assert said.isprintable()
-        assert DESCRIPTION.match(error.description)
-        assert error.status in {400, 401}
+        told = error
     else:
         assert token.isascii()
         assert " " not in token
+        return
+    said = challenge(told, "openid")
+    assert said.isascii()
+    assert said.isprintable()
+    assert DESCRIPTION.match(told.description)
+    assert told.status in {400, 401}
