@@ -146,7 +146,7 @@ def _lines(found: Found, now: int, client_of: Callable[[str], Client | None]) ->
                 FamilyLine(
                     id=ids.text(ids.Kind.FAMILY, f.id), client_name=name(f.client_id), label=f.label,
                     network=f.head.network, last_used_at=f.head.used_at, created_at=f.started_at,
-                    offline=not f.online, ends_at=_end(f),
+                    offline=not f.online, ends_at=f.absolute_end,
                 )
                 for f in sorted(families, key=lambda item: -item.head.used_at)
             ),

@@ -49,7 +49,8 @@ def end_session(tx: Tx, session_id: str, reason: Reason, now: int, network: str 
     tx.events.add([
         Event(now, What.SESSION_ENDED, "", session.account_id, "", session_id, reason, -1, network, agent)
     ])  # fmt: skip
-    end_families(tx, Which(session_id=session_id, online=True), reason, now)
+    which = Which(account_id=session.account_id, session_id=session_id, online=True)  # the event names the person
+    end_families(tx, which, reason, now)
     return True
 
 
@@ -70,7 +71,7 @@ def end_grant(tx: Tx, grant_id: str, account_id: str, now: int) -> bool:
         return False
     tx.grants.put(replace(grant, withdrawn_at=now))
     tx.events.add([Event(now, What.CONSENT_WITHDRAWN, grant.client_id, account_id)])
-    end_families(tx, Which(grant_id=grant_id), Reason.CONSENT_WITHDRAWN, now)
+    end_families(tx, Which(account_id=account_id, grant_id=grant_id), Reason.CONSENT_WITHDRAWN, now)
     # A code on its way must not begin a family once the same consent is given again.
     _delete_codes(tx, account_id=account_id, client_id=grant.client_id)
     return True
