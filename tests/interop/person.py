@@ -2,7 +2,7 @@
 
 import re
 from html import unescape
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -43,11 +43,6 @@ class Person:
         record_secrets_in(answer.headers.get("set-cookie", ""))
         record_secrets_in(answer.text)
         return answer
-
-
-def answered(url: str) -> dict[str, str]:
-    """The parameters of a client's address."""
-    return dict(parse_qsl(urlsplit(url).query))
 
 
 def form_of(text: str) -> tuple[str, dict[str, str]]:

@@ -1,7 +1,5 @@
 """No OAuth library at all: plain requests and a JSON Web Token library, as somebody with an afternoon would do it."""
 
-import base64
-import hashlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,16 +12,14 @@ import pytest
 import requests
 
 from evergrant.domain.event import What
-from tests.interop.person import Person, answered
-from tests.interop.server import API, Registered, Server, forked
+from tests.interop.application import Application
+from tests.interop.person import Person
+from tests.interop.server import API, Server, forked
 from tests.secrecy import record_secret, record_secrets_in
 
 pytestmark = pytest.mark.xdist_group("interop-python")
 
 CALLBACK: Final = "https://app.example/callback"
-SCOPE: Final = "openid profile email offline_access notes:read"
-SCOPES: Final = tuple(word for scope in SCOPE.split() for word in ("--scope", scope))
-VERIFIER: Final = "a-verifier-that-forty-three-letters-are-enough-for"
 
 
 @pytest.fixture(scope="module")
@@ -34,37 +30,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         assert forked(running.events()) == []
 
 
-def token(server: Server, client: Registered, **form: str) -> requests.Response:
-    """One request to the token endpoint, as the client is registered."""
-    auth = (client.id, client.secret) if client.secret else None
-    named = form if client.secret else {"client_id": client.id, **form}
-    answer = requests.post(f"{server.issuer}/token", data=named, auth=auth, timeout=60)
-    record_secrets_in(answer.text)
-    return answer
+def signed_in(application: Application, **asked: str) -> Any:
+    return application.redeem(Person(application.server.issuer).goes(application.authorize_url(**asked)))
 
 
-def signed_in(server: Server, client: Registered, person: Person | None = None, **asked: str) -> Any:
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-    wanted = {
-        "client_id": client.id, "redirect_uri": CALLBACK, "response_type": "code", "scope": SCOPE, "state": "s",
-        "nonce": "n", "code_challenge": challenge, "code_challenge_method": "S256", **asked,
-    }  # fmt: skip
-    url = requests.Request("GET", f"{server.issuer}/authorize", params=wanted).prepare().url
-    back = answered((person or Person(server.issuer)).goes(url))
-    assert (back["state"], back["iss"]) == ("s", server.issuer)
-    reply = token(server, client, grant_type="authorization_code", code=back["code"], code_verifier=VERIFIER)
-    assert reply.status_code == 200, reply.text
-    return reply.json()
-
-
-def refresh(server: Server, client: Registered, text: str, **more: str) -> requests.Response:
-    return token(server, client, grant_type="refresh_token", refresh_token=text, **more)
+@pytest.fixture
+def application(request: pytest.FixtureRequest, server: Server) -> Application:
+    client = server.add_client(request.node.name, "spa", redirect_uri=CALLBACK)
+    return Application(server, client)
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256", "PS256"])
 def test_pyjwt_verifies_tokens_by_the_published_keys(server: Server, alg: str) -> None:
-    client = server.add_client(f"PyJWT {alg}", "spa", "--alg", alg, *SCOPES, redirect_uri=CALLBACK)
-    held = signed_in(server, client, resource=API)
+    client = server.add_client(f"PyJWT {alg}", "spa", "--alg", alg, redirect_uri=CALLBACK)
+    held = signed_in(Application(server, client), resource=API)
     known = requests.get(f"{server.issuer}/.well-known/openid-configuration", timeout=30).json()
     keys = jwt.PyJWKClient(known["jwks_uri"])
     for kind, audience in (("id_token", client.id), ("access_token", API)):
@@ -76,48 +55,51 @@ def test_pyjwt_verifies_tokens_by_the_published_keys(server: Server, alg: str) -
 
 
 def test_joserfc_verifies_ed25519_by_its_new_name(server: Server) -> None:
-    client = server.add_client("joserfc", "web", "--alg", "Ed25519", *SCOPES, redirect_uri=CALLBACK)
-    held = signed_in(server, client)
+    client = server.add_client("joserfc", "web", "--alg", "Ed25519", redirect_uri=CALLBACK)
+    held = signed_in(Application(server, client))
     keys = joserfc.jwk.KeySet.import_key_set(requests.get(f"{server.issuer}/jwks", timeout=30).json())
     decoded = joserfc.jwt.decode(held["id_token"], keys, algorithms=["Ed25519"])
     assert (decoded.header["alg"], decoded.claims["aud"], decoded.claims["nonce"]) == ("Ed25519", client.id, "n")
 
 
-def test_rt_06_sixty_four_presenters_of_one_token_all_get_the_same_successor(server: Server) -> None:
-    client = server.add_client("Raw", "spa", *SCOPES, redirect_uri=CALLBACK)
-    held = signed_in(server, client)
+def test_rt_06_sixty_four_presenters_of_one_token_all_get_the_same_successor(
+    server: Server, application: Application
+) -> None:
+    held = signed_in(application)
     gate = threading.Barrier(64)
 
     def presents(_: int) -> requests.Response:
         gate.wait(timeout=60)
-        return refresh(server, client, held["refresh_token"])
+        return application.refresh(held["refresh_token"])
 
     with ThreadPoolExecutor(64) as pool:
         answers = list(pool.map(presents, range(64)))
     assert [answer.status_code for answer in answers] == [200] * 64
     assert len({answer.json()["refresh_token"] for answer in answers}) == 1
     assert len({answer.json()["access_token"] for answer in answers}) == 64
-    assert len(server.events(client_id=client.id, what=What.FAMILY_ROTATED)) == 1
-    assert len(server.families(client_id=client.id)) == 1
+    assert len(server.events(client_id=application.client.id, what=What.FAMILY_ROTATED)) == 1
+    assert len(server.families(client_id=application.client.id)) == 1
 
 
-def test_cp_8_a_restart_logs_nobody_out_and_a_lost_reply_is_repeated_across_it(server: Server) -> None:
-    client = server.add_client("Raw restart", "spa", *SCOPES, redirect_uri=CALLBACK)
-    held = signed_in(server, client)
-    lost = refresh(server, client, held["refresh_token"]).json()
+def test_cp_8_a_restart_logs_nobody_out_and_a_lost_reply_is_repeated_across_it(
+    server: Server, application: Application
+) -> None:
+    held = signed_in(application)
+    lost = application.refresh(held["refresh_token"]).json()
     listen = server.issuer.removeprefix("http://")
     server.stop()
     server.start(listen)
-    again = refresh(server, client, held["refresh_token"]).json()
+    again = application.refresh(held["refresh_token"]).json()
     assert again["refresh_token"] == lost["refresh_token"]
-    assert refresh(server, client, again["refresh_token"]).status_code == 200
+    assert application.refresh(again["refresh_token"]).status_code == 200
 
 
-def test_rt_35_a_token_where_it_does_not_belong_is_refused_and_written_nowhere(server: Server) -> None:
-    client = server.add_client("Raw careless", "spa", *SCOPES, redirect_uri=CALLBACK)
-    held = signed_in(server, client)
+def test_rt_35_a_token_where_it_does_not_belong_is_refused_and_written_nowhere(
+    server: Server, application: Application
+) -> None:
+    held = signed_in(application)
     text = held["refresh_token"]
-    form = {"grant_type": "refresh_token", "client_id": client.id}
+    form = {"grant_type": "refresh_token", "client_id": application.client.id}
     url = f"{server.issuer}/token"
     record_secret(text)
     careless = [
@@ -130,19 +112,13 @@ def test_rt_35_a_token_where_it_does_not_belong_is_refused_and_written_nowhere(s
         requests.get(f"{server.issuer}/userinfo", headers={"authorization": f"Bearer {text}"}, timeout=30),
     ]  # fmt: skip
     assert [answer.status_code for answer in careless] == [400, 400, 400, 400, 405, 401]
-    assert refresh(server, client, text).status_code == 200
+    assert application.refresh(text).status_code == 200
 
 
-def test_form_post_brings_the_code_in_a_body(server: Server) -> None:
-    client = server.add_client("Raw form_post", "web", *SCOPES, redirect_uri=CALLBACK)
+def test_form_post_brings_the_code_in_a_body(server: Server, application: Application) -> None:
     person = Person(server.issuer)
-    signed_in(server, client, person)
-    challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-    wanted = {
-        "client_id": client.id, "redirect_uri": CALLBACK, "response_type": "code", "scope": SCOPE, "state": "x&y",
-        "code_challenge": challenge, "code_challenge_method": "S256", "response_mode": "form_post",
-    }  # fmt: skip
-    page = person.session.get(f"{server.issuer}/authorize", params=wanted, timeout=30)
+    person.goes(application.authorize_url())
+    page = person.session.get(application.authorize_url(response_mode="form_post", state="x&y"), timeout=30)
     record_secrets_in(page.text)
     assert page.status_code == 200
     assert f'action="{CALLBACK}"' in page.text
@@ -153,7 +129,7 @@ def test_form_post_brings_the_code_in_a_body(server: Server) -> None:
 def test_what_the_command_line_registers_is_known_to_the_running_server_at_the_next_request(server: Server) -> None:
     for number in range(5):
         service = server.add_client(f"Raw service {number}", "service", "--scope", "notes:read")
-        answer = token(server, service, grant_type="client_credentials", scope="notes:read")
+        answer = Application(server, service).token(grant_type="client_credentials", scope="notes:read")
         assert answer.status_code == 200, number
         client = server.add_client(f"Raw fresh {number}", "spa", redirect_uri=CALLBACK)
         wanted = {"client_id": client.id, "redirect_uri": CALLBACK, "response_type": "code", "prompt": "none"}

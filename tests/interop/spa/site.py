@@ -1,4 +1,4 @@
-"""Serves the single-page application from an origin of its own: its files, its settings, and the library as installed."""
+"""Serves the application from an origin of its own: its files, its settings, and oidc-client-ts as it was installed."""
 
 import json
 import threading
