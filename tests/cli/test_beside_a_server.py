@@ -1,4 +1,4 @@
-"""The command line beside a running server, on the same data directory. It has two workers, which is harder than one."""
+"""The command line beside a running server, on the same data directory. Two workers, because that is harder."""
 
 import json
 import signal

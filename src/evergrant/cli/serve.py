@@ -49,7 +49,8 @@ def serve_(place: Place, listen: str | None, issuer: str | None, workers: str | 
     except OSError as error:
         raise _unbound(config, error) from error
     ready = {"listening": f"http://{config.server.listen}", "issuer": config.issuer}
-    serve(config, sock, Sources(place.file, {**place.overrides, **said}), lambda: _say(ready, as_json=as_json))
+    with sock:
+        serve(config, sock, Sources(place.file, {**place.overrides, **said}), lambda: _say(ready, as_json=as_json))
 
 
 def _left(*_: Any) -> None:

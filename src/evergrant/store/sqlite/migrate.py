@@ -3,6 +3,7 @@
 A database from the future is refused: an old release must not write what it does not understand.
 """
 
+import os
 from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
@@ -34,6 +35,7 @@ def steps() -> list[Step]:
 
 def migrate(path: Path) -> list[str]:
     """Bring the file up to this release; the names of what was applied. Raises `StoreUnusable`."""
+    _claim(path)
     connection = connect(path)
     try:
         connection.execute(
@@ -47,6 +49,12 @@ def migrate(path: Path) -> list[str]:
         # Closing copies the log into the file; where the disk refuses that, the next to open does it.
         with suppress(apsw.Error):
             connection.close()
+
+
+def _claim(path: Path) -> None:
+    """Make the file, where it is missing, for its owner alone; SQLite gives its log and its index the same mode."""
+    with suppress(OSError):  # SQLite meets the same trouble, and it has the sentences
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def pending(path: Path) -> list[str]:
