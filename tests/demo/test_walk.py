@@ -48,7 +48,8 @@ class Walk:
 
     def act(self) -> None:
         """Press the button of a step."""
-        self.tab.click("article form.doing button")
+        with self.tab.expect_navigation(url="**#outcome", wait_until="load"):
+            self.tab.click("article form.doing button")
 
     def onward(self) -> None:
         self.tab.click("text=Next:")
@@ -80,7 +81,7 @@ def enter(walk: Walk, demo: Demonstration) -> None:
         walk.tab.click("button[value=allow]")
     elif walk.tab.query_selector("form[action='/notice']"):  # left by a test before
         walk.tab.click("main form button")
-    walk.tab.wait_for_url("**/look")
+    walk.tab.wait_for_url("**/look", wait_until="load")
 
 
 @pytest.mark.parametrize(
