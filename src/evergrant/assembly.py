@@ -206,8 +206,8 @@ def assemble(house: House, watch: Watch, life: Life) -> Application:
         MetricsTally(house.metrics),
     )  # fmt: skip
     operate = Operate(
-        house.store, house.metrics.render, house.config.server.metrics_networks, lambda: life.leaving
-    )
+        house.store, house.metrics.render, house.config.server.metrics_networks, lambda: life.leaving, house.clock
+    )  # fmt: skip
     people = page_routes(ground)
     routes = {**machine_routes(ground, operate), **people.routes}
     return Application(routes, people.other, http_limits(house.config), watch, life)
