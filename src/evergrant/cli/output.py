@@ -193,6 +193,17 @@ def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
         raise Failure("nothing was done", code=Exit.CONFLICT)
 
 
+def ask_secret(what: str) -> str:
+    """Ask for a new secret, twice, without showing it."""
+    while True:
+        first, again = (
+            str(click.prompt(f"{NAME}: {question}", hide_input=True, err=True)) for question in (what, "the same again")
+        )
+        if first == again:
+            return first
+        note("they are not the same; once more")
+
+
 @contextmanager
 def progress(items: Iterable[T], label: str, length: int | None = None) -> Iterator[Iterable[T]]:
     """Show how far a long work has come, where somebody can watch it."""

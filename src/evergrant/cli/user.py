@@ -10,6 +10,7 @@ import click
 from evergrant.cli.output import (
     Column,
     Failure,
+    ask_secret,
     confirm,
     emit_list,
     emit_one,
@@ -203,8 +204,7 @@ def _password(*, from_stdin: bool) -> str:
         return given
     if not sys.stdin.isatty():
         raise Failure("there is nobody to ask for a password", hint="say --password-stdin or --generate")
-    entered: str = click.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
-    return entered
+    return ask_secret(PASSWORD)
 
 
 def _generated(entropy: Entropy, least: int) -> str:
