@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -136,9 +137,9 @@ def test_rt_06_threads_that_share_one_session_object_are_never_logged_out(server
 
 async def test_tasks_with_clients_of_their_own_are_never_logged_out(server, client, kept) -> None:
     family = await asyncio.to_thread(signed_in, server, client, kept)
+    asked = {**settings(server, client), "verify": ssl.create_default_context()}  # one for all: making it is slow
 
     async def works() -> int:
-        asked = settings(server, client)
         async with AsyncOAuth2Client(**asked, token=kept.get(), update_token=kept.aput, timeout=60) as own:
             return (await own.get(f"{server.issuer}/userinfo")).status_code
 

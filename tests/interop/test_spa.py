@@ -232,7 +232,7 @@ def test_rt_34_a_lost_reply_is_asked_for_again_and_nobody_is_logged_out(
     expect(page.locator("body")).to_have_attribute("data-failures", "1")
     assert said == [200]
     assert head(page) == before
-    desk.wait(30)  # the application tries again, with the token that is spent already
+    desk.wait(5)  # the application tries again, with the token that is spent already
     renewed(page, 1)
     desk.wait(RENEWAL)
     renewed(page, 2)
@@ -254,7 +254,7 @@ def test_a_lost_reply_in_one_tab_while_the_other_renews_logs_neither_out(
         lost.abort()
         expect(loser.locator("body")).to_have_attribute("data-failures", "1")
     renewed(next(page for page in tabs if page is not loser), 1)
-    desk.wait(30)
+    desk.wait(5)
     renewed(loser, 1)  # with what the other tab has stored
     with together(desk, 2):
         desk.wait(RENEWAL)

@@ -75,6 +75,17 @@ export async function refused(code, promise) {
   return error
 }
 
+// The client itself must be refused. Every 401 carries its challenge (RFC 9110 section 15.5.2), and that is as far as
+// these libraries look.
+export async function unauthenticated(promise) {
+  const error = await promise.then(
+    () => assert.fail('expected 401, and it was granted'),
+    (reason) => reason,
+  )
+  assert.equal(error.status, 401, inspect(error, { depth: 3 }))
+  assert.equal(error.cause[0].scheme, 'basic')
+}
+
 export function same(values) {
   assert.equal(new Set(values).size, 1, `${new Set(values).size} different values`)
 }

@@ -1,7 +1,7 @@
 // openid-client (https://github.com/panva/openid-client) as one registered client, from discovery to signing out.
 import assert from 'node:assert/strict'
 import * as client from 'openid-client'
-import { HOUR, MINUTE, check, distinct, finish, pass, refused, same, world } from './checks.mjs'
+import { HOUR, MINUTE, check, distinct, finish, pass, refused, same, unauthenticated, world } from './checks.mjs'
 import { Person } from './person.mjs'
 
 const own = world.client
@@ -154,7 +154,7 @@ await check('asking for more is refused, and spends nothing', async () => {
 await check('introspection tells a client with a secret what its tokens are worth, and nobody else', async () => {
   const ask = (text) => client.tokenIntrospection(config, text)
   if (!confidential) {
-    await refused('invalid_client', ask(tokens.access_token))
+    await unauthenticated(ask(tokens.access_token))
     return
   }
   const opaque = await signsIn(new Person(), { resource: world.opaqueApi })
