@@ -141,6 +141,22 @@ def _page(path):
     return prepare
 
 
+async def _authorize(issuer, browser, client):
+    await issuer.signed_in(client, browser=browser)
+    return lambda: browser.get("/authorize", {"client_id": client.id, "response_type": "token"})
+
+
+def _flow_page(path, **asked):
+    async def prepare(issuer, browser, client):
+        if path != "/sign-in":
+            await issuer.signed_in(client, browser=browser)
+        page = await issuer.authorize(browser, client, **asked)
+        flow = form(page, path)["flow"]
+        return lambda: browser.get(path, {"flow": flow})
+
+    return prepare
+
+
 async def _refresh(issuer, browser, client):
     tokens = await issuer.signed_in(client, browser=browser, claims='{"id_token":{"email":null}}')
     return lambda: issuer.refresh(client, "", tokens["refresh_token"])
@@ -189,6 +205,12 @@ async def _document(issuer, browser, client):
 
 REQUESTS = {
     "authorize silently": (_silent, PEOPLE),
+    "authorize": (_authorize, PEOPLE),
+    "sign-in page": (_flow_page("/sign-in"), PEOPLE),
+    "consent page": (_flow_page("/consent", prompt="consent"), PEOPLE),
+    "select page": (_flow_page("/select-account", prompt="select_account"), PEOPLE),
+    "sign-out page": (_page("/end_session"), PEOPLE),
+    "signed-out page": (_page("/signed-out"), PEOPLE),
     "sign in": (_sign_in_page, PEOPLE),
     "sign in to the end": (_sign_in_to_the_end, PEOPLE),
     "consent": (_consent, PEOPLE),
