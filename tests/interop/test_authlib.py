@@ -161,7 +161,7 @@ def test_a_worker_with_a_week_of_refreshing_stays_signed_in(server, client, kept
     assert rotations(server, family) == 14
 
 
-def test_rt_34_a_reply_lost_on_its_way_is_asked_for_again(server, client, kept) -> None:
+def test_cp_7_what_was_received_and_never_kept_is_asked_for_again(server, client, kept) -> None:
     family = signed_in(server, client, kept)
     server.advance(15 * MINUTE)
     lost = OAuth2Session(**settings(server, client), token=kept.get())

@@ -81,7 +81,7 @@ def test_rt_06_sixty_four_presenters_of_one_token_all_get_the_same_successor(
     assert len(server.families(client_id=application.client.id)) == 1
 
 
-def test_cp_8_a_restart_logs_nobody_out_and_a_lost_reply_is_repeated_across_it(
+def test_rt_13_cp_7_a_restart_logs_nobody_out_and_a_lost_reply_is_repeated_across_it(
     server: Server, application: Application
 ) -> None:
     held = signed_in(application)
