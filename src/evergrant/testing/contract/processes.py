@@ -81,7 +81,7 @@ class ProcessesContract(ContractFixtures):
         with _pool() as pool:
             for generation in range(1, ROUNDS + 1):
                 jobs = [pool.submit(present_many, opener, token) for _ in range(PROCESSES)]
-                told = [answer for job in jobs for answer in job.result(timeout=120)]
+                told = [answer for job in jobs for answer in job.result(timeout=240)]
                 assert Counter(verdict for verdict, _ in told) == {
                     Verdict.ROTATE: 1, Verdict.REPEAT: PROCESSES * EACH - 1,
                 }  # fmt: skip
@@ -100,16 +100,16 @@ class ProcessesContract(ContractFixtures):
         token = asyncio.run(prepare())
         with _pool() as pool:
             racing = [pool.submit(present_many, opener, token) for _ in range(PROCESSES - 1)]
-            assert pool.submit(end_one, opener, specimens.family().id).result(timeout=120) == 1
-            minted = {text for job in racing for _, text in job.result(timeout=120) if text}
+            assert pool.submit(end_one, opener, specimens.family().id).result(timeout=240) == 1
+            minted = {text for job in racing for _, text in job.result(timeout=240) if text}
             for text in {token, *minted}:
-                late = pool.submit(present_many, opener, text).result(timeout=120)
+                late = pool.submit(present_many, opener, text).result(timeout=240)
                 assert late == [("refuse", "")] * EACH
 
     def test_processes_that_open_a_new_store_together_all_succeed(self, opener: Opener) -> None:
         with _pool() as pool:
             jobs = [pool.submit(open_first, opener, n) for n in range(PROCESSES * 3)]
-            assert all(job.result(timeout=120) >= 1 for job in jobs)
+            assert all(job.result(timeout=240) >= 1 for job in jobs)
         assert asyncio.run(_accounts(opener)) == PROCESSES * 3
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from evergrant.domain.family import Ended
-from evergrant.domain.policy import Policy
+from evergrant.domain.policy import Policy, Radius
 from evergrant.domain.reason import Reason, Refusal
 from evergrant.domain.rotation import Verdict
 from evergrant.domain.secret import Secret
@@ -115,6 +115,27 @@ class RacingContract(ContractFixtures):
             assert (await presenter.present(survivor)).refusal is Refusal.ENDED
         after = await row(store, family.id)
         assert (after.ended, after.head.sealed) == (OVER, None)
+
+    async def test_a_reuse_that_ends_its_neighbours_ends_what_they_were_given_in_the_same_batch(
+        self, store: Store, presenter: Presenter
+    ) -> None:
+        reused, near = specimens.family("reused"), specimens.family("near")
+        spent, token = await presenter.begin(reused), await presenter.begin(near)
+        await presenter.present(spent)
+        widest = Policy(radius=Radius.USER)
+        given, caught, late = await asyncio.gather(
+            presenter.present(token, NOW + 90),
+            presenter.present(spent, NOW + 90, policy=widest),
+            presenter.present(token, NOW + 90),
+        )
+        assert (given.verdict, caught.verdict, late.refusal) == (Verdict.ROTATE, Verdict.REUSE, Refusal.ENDED)
+        after = await row(store, near.id)
+        assert (after.ended, after.head.generation, after.head.sealed) == (Ended(NOW + 90, Reason.REUSE), 1, None)
+        assert (await presenter.present(_token(given), NOW + 91)).refusal is Refusal.ENDED
+        assert await told(store) == [
+            "family.rotated", "family.rotated", "family.reused", "family.ended", "families.ended", "family.refused",
+            "family.refused",
+        ]  # fmt: skip
 
     async def test_of_two_ends_at_once_one_wins_and_its_reason_stays(self, store: Store, presenter: Presenter) -> None:
         family = specimens.family()
