@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
+from evergrant.issuer.pages.assets import AUTO_SUBMIT
 from evergrant.testing.in_process import CALLBACK, Browser, running
 from tests.visitor import ADA, decide, enter, form, heading, is_page, sign_in, words
 
@@ -237,3 +238,23 @@ async def test_a_redirect_to_a_client_keeps_its_code_to_itself(issuer):
     assert reply.header("referrer-policy") == "no-referrer"
     assert reply.header("cache-control") == "no-store"
     assert form(page, "/consent")["flow"] not in reply.location
+
+
+async def test_r9700_4_17_a_no_page_talks_to_another_window(issuer):
+    client, _ = await issuer.client()
+    for mode in ("web_message", "fragment", "query.jwt", "form_post web_message"):
+        reply = await issuer.authorize(issuer.browser(), client, response_mode=mode)
+        assert reply.answered()["error"] == "invalid_request"
+    assert "postMessage" not in AUTO_SUBMIT
+    browser = issuer.browser()
+    pages = [await enter(issuer, browser), await browser.get("/account/password"), await browser.get("/end_session")]
+    pages.append(await issuer.authorize(browser, client))
+    for page in pages:
+        assert "<script" not in page.text
+        assert "script-src" not in page.header("content-security-policy"), "default-src 'none' is all there is"
+
+
+async def test_r9700_4_11_2_a_a_request_leads_to_signing_in_before_it_leads_anywhere_else(issuer):
+    client, _ = await issuer.client()
+    for asked in ({}, {"prompt": "login"}, {"prompt": "consent"}, {"prompt": "select_account"}, {"max_age": "0"}):
+        assert heading(await issuer.authorize(issuer.browser(), client, **asked)) == "Sign in"
