@@ -1,0 +1,132 @@
+"""What many clients were told, and whether one linear history of every family explains it.
+
+Pure: answers in, sentences about what cannot be true out. `test_history` shows that each kind of wrong is found.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import apsw
+
+from evergrant.domain import id as ids
+from evergrant.domain.secret import digest
+from evergrant.issuer.service.refresh import HEAD_DIGEST
+from tests.faults.client import taken_apart
+from tests.faults.judging import looking
+
+OK: Final = 200
+REFUSED: Final = 400
+
+
+class Answer(NamedTuple):
+    """One presentation that was answered. Times by the clock that never steps. *got* is empty unless it was 200."""
+
+    began: float
+    ended: float
+    presented: str
+    status: int
+    got: str = ""
+    said: str = ""
+
+
+@dataclass
+class History:
+    """The answers of one family, and what an operator did to it."""
+
+    family: bytes
+    rotates: bool
+    answers: list[Answer] = field(default_factory=list)
+    ending: float | None = None
+    """When somebody set out to end it."""
+    ended: float | None = None
+    """When they were told that it is done."""
+
+    @property
+    def name(self) -> str:
+        return ids.text(ids.Kind.FAMILY, self.family)
+
+    @property
+    def refreshed(self) -> list[Answer]:
+        return [answer for answer in self.answers if answer.status == OK]
+
+    @property
+    def newest(self) -> int:
+        """The newest generation anybody saw."""
+        return max((taken_apart(answer.got)[1] for answer in self.refreshed), default=0)
+
+
+def wrongs(history: History) -> list[str]:
+    """Everything that no honest server could have answered."""
+    return [*_forks(history), *_lost(history), *_risen(history)]
+
+
+def _forks(history: History) -> Iterable[str]:
+    """One token has one successor, and one generation has one token."""
+    successors: dict[str, set[str]] = {}
+    tokens: dict[int, set[str]] = {}
+    for answer in history.refreshed:
+        successors.setdefault(answer.presented, set()).add(answer.got)
+        family, generation, _ = taken_apart(answer.presented)
+        next_family, next_generation, _ = taken_apart(answer.got)
+        tokens.setdefault(generation, set()).add(answer.presented)
+        tokens.setdefault(next_generation, set()).add(answer.got)
+        if (family, next_family) != (history.family, history.family):
+            yield f"{history.name}: another family's token was handed out"
+        if next_generation != generation + history.rotates:
+            yield f"{history.name}: generation {generation} was followed by {next_generation}"
+    for presented, followed in successors.items():
+        if len(followed) > 1:
+            yield f"{history.name}: {len(followed)} successors of generation {taken_apart(presented)[1]}"
+    for generation, known in tokens.items():
+        if len(known) > 1:
+            yield f"{history.name}: {len(known)} tokens of generation {generation}"
+
+
+def _lost(history: History) -> Iterable[str]:
+    """Nobody honest is refused, unless an operator had at least set out to end the family."""
+    for answer in history.answers:
+        if answer.status != OK and (history.ending is None or answer.ended < history.ending):
+            yield f"{history.name}: an honest client was refused with {answer.status}: {answer.said}"
+
+
+def _risen(history: History) -> Iterable[str]:
+    """What was ended stays ended (invariant 5)."""
+    for answer in history.refreshed:
+        if history.ended is not None and answer.began > history.ended:
+            yield f"{history.name}: refreshed {answer.began - history.ended:.3f} s after it was ended"
+
+
+def stored_wrongs(path: Any, histories: Iterable[History]) -> list[str]:
+    """What the database does not say of the answers that were seen (invariant 12), and what it says twice."""
+    with looking(path) as connection:
+        found = [] if (whole := connection.pragma("integrity_check")) == "ok" else [f"integrity_check: {whole}"]
+        for history in histories:
+            found += _stored(connection, history)
+    return found
+
+
+def _stored(connection: apsw.Connection, history: History) -> Iterable[str]:
+    row = connection.execute(
+        "SELECT generation, digest, predecessor, ended_at FROM family WHERE id = ?", (history.family,)
+    ).fetchone()
+    told = connection.execute(
+        "SELECT generation FROM event WHERE family_id = ? AND what = 'family.rotated' ORDER BY number", (history.name,)
+    ).fetchall()
+    if row is None:
+        yield f"{history.name}: its row is gone"
+        return
+    generation, head, predecessor, ended_at = row
+    if [each[0] for each in told] != list(range(1, generation + 1)):
+        yield f"{history.name}: generation {generation}, but the events tell {[each[0] for each in told][-5:]} last"
+    if generation < history.newest:
+        yield f"{history.name}: a client saw generation {history.newest}, stored is {generation}"
+    if ended_at is not None and history.ending is None:
+        yield f"{history.name}: ended, though nobody set out to end it"
+    if ended_at is None and history.ended is not None:
+        yield f"{history.name}: alive, though an operator was told that it ended"
+    kept = {generation: head, generation - 1: predecessor}
+    for answer in history.refreshed:
+        _, number, secret = taken_apart(answer.got)
+        if kept.get(number) not in {None, digest(HEAD_DIGEST, secret)}:
+            yield f"{history.name}: a client holds generation {number}, and it is not the one that is stored"

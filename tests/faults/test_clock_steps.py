@@ -1,0 +1,150 @@
+"""A clock that jumps under a running server (O-09): nobody honest is ended by it, and nothing that ended comes back.
+
+Housekeeping runs every second, so that a wrong clock has every chance to sweep what it should not.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+
+from tests.faults.client import CONFIDENTIAL, KINDS, PUBLIC, REUSABLE, Holder, Wanted, furnish, get, post, refresh
+from tests.faults.judging import Look
+from tests.faults.place import PLAIN, Place, placed, wait_for
+
+HOUR: Final = 3_600
+DAY: Final = 86_400
+WEEK: Final = 7 * DAY
+SEED: Final = 9
+OPTIONS: Final = {"EVERGRANT_HOUSEKEEPING_INTERVAL": "1s"}
+
+
+@contextmanager
+def running(folder, workers: int = 1) -> Iterator[tuple[Place, list[Holder]]]:
+    with placed(folder, workers, module=PLAIN, environment=OPTIONS) as place:
+        holders = furnish(place.data, Wanted(KINDS))
+        place.start()
+        yield place, holders
+
+
+def step(place: Place, seconds: int) -> None:
+    """Let the wall clock be wrong by so much, as a wrong time server would."""
+    scratch = place.folder / "clock.new"
+    scratch.write_text(f"0 {seconds}")
+    scratch.rename(place.folder / "clock")
+
+
+def swept(place: Place) -> None:
+    """Wait until housekeeping has had its turn since now."""
+    noticed = steps_noticed(place)
+    assert wait_for(lambda: steps_noticed(place) > noticed or get(place, "/readyz").status == 200, 10)
+
+
+def steps_noticed(place: Place) -> float:
+    lines = get(place, "/metrics").body.decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("evergrant_clock_steps_total"))
+
+
+@pytest.mark.parametrize("jump", [-HOUR, HOUR, DAY, WEEK, -WEEK])
+def test_o_09_a_head_is_refreshed_whatever_the_clock_says_and_lives_on_when_it_is_right_again(tmp_path, jump):
+    with running(tmp_path) as (place, holders):
+        for wrong in (jump, 0, jump, 0):
+            step(place, wrong)
+            for holder in holders:
+                reply = refresh(place, holder)
+                assert reply.status == 200, f"clock wrong by {wrong}: {reply.body!r}"
+                assert refresh(place, holder).token == reply.token, "a repeat is a repeat by any clock"
+                holder.token = reply.token
+        for holder in holders:
+            look = Look(place.database, holder.family)
+            look.agrees_with_itself()
+            assert look.row["ended_at"] is None
+            assert look.generation == 4 * holder.kind.rotates
+
+
+@pytest.mark.parametrize("jump", [HOUR, 2 * DAY, WEEK])
+def test_o_09_a_lost_answer_and_a_clock_that_jumps_ahead_is_no_theft(tmp_path, jump):
+    with running(tmp_path) as (place, holders):
+        lost = {holder.kind: refresh(place, holder).token for holder in holders}
+        step(place, jump)
+        for holder in holders:
+            reply = refresh(place, holder)
+            late = holder.kind == PUBLIC or (holder.kind == CONFIDENTIAL and jump > DAY)
+            assert reply.status == (503 if late else 200), reply.body
+        step(place, 0)
+        for holder in holders:
+            reply = refresh(place, holder)
+            assert (reply.status, reply.token) == (200, lost[holder.kind]), "and once the clock is right, the successor"
+            assert Look(place.database, holder.family).row["ended_at"] is None
+
+
+def test_o_09_while_the_clock_is_wrong_housekeeping_sweeps_nothing_and_says_why(tmp_path):
+    with running(tmp_path) as (place, holders):
+        before = Look(place.database, holders[0].family).others
+        for jump in (400 * DAY, -400 * DAY):
+            told = steps_noticed(place)
+            step(place, jump)
+            assert wait_for(lambda told=told: steps_noticed(place) > told, 20)
+            assert Look(place.database, holders[0].family).others == before
+        step(place, 0)
+        assert [refresh(place, holder).status for holder in holders] == [200, 200, 200]
+        assert "the clock stepped" in place.log.read_text()
+
+
+def test_o_09_inv_5_no_clock_brings_back_what_was_ended(tmp_path):
+    with running(tmp_path) as (place, holders):
+        for holder in holders:
+            assert post(place, "/revoke", holder, token=holder.token).status == 200
+        for jump in (-HOUR, -WEEK, DAY, 0):
+            step(place, jump)
+            for holder in holders:
+                assert refresh(place, holder).error == "invalid_grant"
+            place.restart()
+
+
+def test_o_09_a_theft_is_still_found_while_the_clock_is_suspect(tmp_path):
+    """An older ancestor needs no clock to be recognised."""
+    with running(tmp_path) as (place, (holder, *_)):
+        first = holder.token
+        second = refresh(place, holder, first).token
+        third = refresh(place, holder, second).token
+        step(place, HOUR)
+        assert refresh(place, holder, first).error == "invalid_grant"
+        assert refresh(place, holder, third).error == "invalid_grant"
+        assert Look(place.database, holder.family).row["reason"] == "reuse"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_o_09_inv_6_thirty_steps_with_lost_answers_and_kills_and_nobody_is_lost(tmp_path, workers):
+    chance = random.Random(SEED)
+    with running(tmp_path, workers) as (place, holders):
+        turns = 0
+        for number in range(30):
+            jump = chance.choice((0, 30, -30, HOUR, -HOUR, DAY, -DAY))
+            step(place, jump)
+            if number % 10 == 9:
+                # A server that starts with a wrong clock cannot know it; one that is right then finds a step.
+                step(place, 0)
+                place.restart()
+            for holder in holders:
+                seen = refresh(place, holder)
+                where = f"seed {SEED}, step {number} ({jump} s): {seen.body!r}"
+                assert seen.status in {200, 503}, where
+                if seen.status == 503:
+                    assert holder.kind != REUSABLE, where
+                    step(place, 0)
+                    seen = refresh(place, holder)
+                    assert seen.status == 200, f"{where}; and with the right clock: {seen.body!r}"
+                if chance.random() < 0.7:
+                    turns += 1
+                    holder.token = seen.token
+        step(place, 0)
+        place.restart()
+        for holder in holders:
+            assert refresh(place, holder).status == 200
+            look = Look(place.database, holder.family)
+            look.agrees_with_itself()
+            assert look.row["ended_at"] is None
+        print(f"{turns} turns kept")
