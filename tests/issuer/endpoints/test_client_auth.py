@@ -54,7 +54,7 @@ async def test_oidc_12_1_a_and_o21_2_4_1_a_the_registered_method_works_and_only_
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-async def test_r6749_2_3_a_two_methods_at_once_are_an_invalid_request(
+async def test_r6749_2_3_a_and_p_12_two_methods_at_once_are_an_invalid_request(
     issuer: Issuer, tmp_path: Path, path: str
 ) -> None:
     held, other = await two_methods(issuer)
@@ -140,7 +140,7 @@ async def test_o21_8_1_a_and_r10017_6_3_3_1_a_a_secret_shipped_in_a_public_clien
     assert (await ask(held, "/token", headers=basic(held.client.id, ""))).status == 200
 
 
-async def test_a_rotated_secret_works_beside_the_old_one_until_its_end(both: Issuer) -> None:
+async def test_p_13_a_rotated_secret_works_beside_the_old_one_until_its_end(both: Issuer) -> None:
     held = await hold(both, ClientType.WEB)
     _, fresh = await both.house.clients.rotate_secret(held.client.id, 3_600)
     for secret in (held.secret, fresh.reveal()):

@@ -152,6 +152,14 @@ async def test_r8414_2_b_r9700_2_1_2_a_r10017_7_2_a_and_asvs_10_4_12_exactly_wha
             assert reply.answered()["error"] in {"invalid_request", "unsupported_response_type"}
 
 
+async def test_r9700_4_17_a_no_answer_is_posted_to_a_window(issuer: Issuer, document: dict[str, Any]) -> None:
+    assert "web_message" not in document["response_modes_supported"]
+    for mode in ("web_message", "form_post", "query"):
+        reply = await authorized(issuer, response_mode=mode)
+        assert "postmessage" not in reply.text.lower()
+        assert "opener" not in reply.text.lower()
+
+
 async def test_r8414_2_b_every_advertised_prompt_is_known_and_no_other(
     issuer: Issuer, document: dict[str, Any]
 ) -> None:

@@ -68,7 +68,8 @@ PIECES = st.lists(st.one_of(st.tuples(NAMES, VALUES), RAW), max_size=9)
 HEADERS = st.sampled_from(
     [{}, {"authorization": "\x00BASIC\x00"}, {"authorization": "Bearer \x00ACCESS\x00"}, {"authorization": "Basic x"},
      {"authorization": "Bearer \x00LIVE\x00"}, {"cookie": "evergrant=egk_x; evergrant=y"},
-     {"content-type": "text/plain"}, {"content-type": FORM + "; charset=utf-16"}, {"origin": "https://evil.example"}, {"content-length": "99999999"},
+     {"content-type": "text/plain"}, {"content-type": FORM + "; charset=utf-16"}, {"origin": "https://evil.example"},
+     {"content-length": "99999999"},
      {"x-forwarded-for": "\xff"}, {"accept": "text/html"}, {"authorization": "\xff\xfe"}]
 )  # fmt: skip
 

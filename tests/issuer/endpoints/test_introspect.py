@@ -71,7 +71,7 @@ async def test_r7662_2_2_a_inactive_says_nothing_more_whatever_the_reason(both: 
         assert (await about(both, caller, token)).body == INACTIVE
 
 
-async def test_r7662_2_2_c_another_resource_server_sees_inactive_and_the_named_one_sees_the_token(
+async def test_r7662_2_2_c_and_i_03_another_resource_server_sees_inactive_and_the_named_one_sees_the_token(
     apis: Issuer,
 ) -> None:
     held = await api_tokens(apis)

@@ -93,7 +93,7 @@ async def test_r7009_2_1_d_revoking_an_access_token_spares_the_family_and_the_ot
     assert [event.what for event in await events(both, What.ACCESS_REVOKED)] == [What.ACCESS_REVOKED]
 
 
-async def test_r7009_2_1_a_a_confidential_client_is_told_that_a_token_is_not_its_own_and_nothing_ends(
+async def test_r7009_2_1_a_and_i_01_a_confidential_client_is_told_that_a_token_is_not_its_own_and_nothing_ends(
     both: Issuer, tmp_path: Path
 ) -> None:
     held, other = await hold(both), await hold(both, ClientType.WEB, "Other")
@@ -109,7 +109,7 @@ async def test_r7009_2_1_a_a_confidential_client_is_told_that_a_token_is_not_its
     assert await userinfo(both, held.access) == 200
 
 
-async def test_r7009_2_1_a_whoever_only_names_itself_learns_nothing_about_anothers_token(
+async def test_r7009_2_1_a_and_i_02_whoever_only_names_itself_learns_nothing_about_anothers_token(
     both: Issuer, tmp_path: Path
 ) -> None:
     """A public client's answer is the same for a live token of somebody else and for one that never was."""
@@ -133,7 +133,7 @@ async def test_r7009_2_1_a_nobody_revokes_without_saying_who_it_is(issuer: Issue
     await held.turn()
 
 
-async def test_revoking_one_family_spares_the_same_clients_others(both: Issuer) -> None:
+async def test_i_05_revoking_one_family_spares_the_same_clients_others(both: Issuer) -> None:
     one = await hold(both)
     two = await again(one)
     await revoke(one, one.refresh)
