@@ -6,12 +6,14 @@ Neighbours: what is served is `evergrant.assembly`; the commands that call this 
 import asyncio
 import contextlib
 import gc
+import http.client
 import json
 import multiprocessing
 import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -35,6 +37,7 @@ REQUEST_SECONDS: Final = 15
 MOST_URL: Final = 16_384
 WORKER_VARIABLE: Final = "EVERGRANT_WORKER_SETTINGS"
 BACKLOG: Final = 2_048
+HEALTH_SECONDS: Final = 5
 _TOO_LARGE: Final = b"431 Request Header Fields Too Large", b"The request line or the headers are too large."
 _UNREADABLE: Final = b"400 Bad Request", b"The request cannot be read."
 
@@ -310,10 +313,26 @@ def _many(config: Config, sock: socket.socket, sources: Sources, ready: Callable
     }  # fmt: skip
     os.environ[WORKER_VARIABLE] = json.dumps(kept)
     sock.listen(BACKLOG)
-    ready()
+    threading.Thread(target=_when_answered, args=(config, ready), daemon=True).start()
     Multiprocess(
         _uvicorn(config, "evergrant.serving:worker", factory=True, workers=config.server.workers), [sock]
     ).run()
+
+
+def _when_answered(config: Config, ready: Callable[[], None]) -> None:
+    """Call *ready* once a worker answers, whatever it says: a socket that listens only lets requests wait."""
+    host, port = config.server.address
+    while True:
+        connection = http.client.HTTPConnection(host, port, timeout=HEALTH_SECONDS)
+        try:
+            connection.request("GET", "/healthz")
+            connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+        else:
+            return ready()
+        finally:
+            connection.close()
 
 
 def _text(value: Any) -> Any:

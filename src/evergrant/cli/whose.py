@@ -13,21 +13,25 @@ if TYPE_CHECKING:
 
 def account_id(tx: Tx, given: str | None) -> str:
     """The id behind a user's name or id; empty when none was given. Raises `NoSuchAccount`."""
+    if not given:
+        return ""
     from evergrant.domain import id as ids
     from evergrant.issuer.service.accounts import wanted
 
-    if not given or ids.parse(ids.Kind.ACCOUNT, given) is not None:
-        return given or ""
+    if ids.parse(ids.Kind.ACCOUNT, given) is not None:
+        return given
     return wanted(tx, given).id
 
 
 def client_id(tx: Tx, given: str | None) -> str:
     """The id behind a client's name or id; empty when none was given. Raises `NoSuchClient`."""
+    if not given:
+        return ""
     from evergrant.domain import id as ids
     from evergrant.issuer.service.clients import wanted
 
-    if not given or ids.parse(ids.Kind.CLIENT, given) is not None:
-        return given or ""
+    if ids.parse(ids.Kind.CLIENT, given) is not None:
+        return given
     return wanted(tx, given).id
 
 
