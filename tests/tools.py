@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -69,8 +70,25 @@ def chromium() -> Path:
     raise Missing(reason)
 
 
+@cache
+def mount() -> Path:
+    """The right to mount file systems, which a container may lack even for root."""
+    found = shutil.which("mount")
+    if found is None or os.getuid() != 0:
+        reason = "only root may mount"
+        raise Missing(reason)
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([found, "--bind", folder, folder], capture_output=True, text=True, timeout=30, check=False)
+        if done.returncode:
+            reason = done.stderr.strip() or "mounting is not allowed here"
+            raise Missing(reason)
+        subprocess.run(["umount", "--lazy", folder], capture_output=True, timeout=30, check=True)
+    return Path(found)
+
+
 PROBES: Final[dict[str, Callable[[], Path]]] = {
     "chromium": chromium,
+    "mount": mount,
     "node": node,
     "node-packages": node_packages,
     "npm": npm,
