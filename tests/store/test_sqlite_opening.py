@@ -4,8 +4,9 @@ import asyncio
 import multiprocessing
 import os
 import re
-import stat
+import tempfile
 from hashlib import sha256
+from pathlib import Path
 
 import apsw
 import pytest
@@ -203,20 +204,18 @@ def as_nobody(path) -> str:
     told = context.SimpleQueue()
     process = context.Process(target=told_as_nobody, args=(path, told))
     process.start()
-    process.join(60)
+    process.join(240)
     assert process.exitcode == 0
     return told.get()
 
 
 @pytest.fixture
-def open_path(tmp_path_factory):
-    """A path in a folder that an ordinary user may reach and write."""
-    folder = tmp_path_factory.mktemp("public")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & stat.S_IXOTH:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    folder.chmod(0o777)
-    return folder / "evergrant.sqlite"
+def open_path():
+    """A path in a folder that an ordinary user may reach and write; pytest's own folders are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="evergrant-public-") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder) / "evergrant.sqlite"
+        Path(folder).chmod(0o777)
 
 
 async def test_an_unreadable_file_is_one_sentence(open_path):
