@@ -78,7 +78,8 @@ def mount() -> Path:
         reason = "only root may mount"
         raise Missing(reason)
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([found, "--bind", folder, folder], capture_output=True, text=True, timeout=30, check=False)
+        bind = [found, "--bind", folder, folder]
+        done = subprocess.run(bind, capture_output=True, text=True, timeout=30, check=False)
         if done.returncode:
             reason = done.stderr.strip() or "mounting is not allowed here"
             raise Missing(reason)
