@@ -77,6 +77,41 @@ def test_a_fixed_clock_is_suspect_when_it_is_set_and_not_when_it_advances() -> N
     assert not clock.suspect
 
 
+@pytest.mark.parametrize(
+    ("steps", "lead"),
+    [
+        ([3_600], 3_600),
+        ([-3_600], 0),
+        ([-3_600, 3_600], 3_600),
+        ([3_600, -3_600], 0),
+        ([60, 60, -30], 90),
+        ([-7_200, 3_600], 3_600),
+        ([5_000, -7_000, 100], 100),
+    ],
+)
+def test_o_09_how_far_ahead_the_clock_was_put_is_known_for_ten_minutes(steps: list[int], lead: int) -> None:
+    clock, fixed = Bench(), FixedClock()
+    for step in steps:
+        clock.ahead += step
+        clock.now()
+        fixed.set(fixed.now() + step)
+    assert clock.lead == fixed.lead == lead
+    clock.passed += SUSPECT_SECONDS - 1
+    fixed.advance(SUSPECT_SECONDS - 1)
+    assert clock.lead == fixed.lead == lead
+    clock.passed += 1
+    fixed.advance(1)
+    assert clock.lead == fixed.lead == 0
+
+
+def test_a_clock_that_never_stepped_leads_nothing() -> None:
+    clock = Bench()
+    for _ in range(100):
+        clock.passed += 86_400
+        clock.now()
+        assert clock.lead == 0
+
+
 def test_a_file_clock_steps_by_its_second_number_and_lives_by_its_first(tmp_path: Path) -> None:
     file = tmp_path / "offset"
     clock = FileClock(file)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -50,6 +51,36 @@ class Clock(Protocol):
         """Say whether the time has just jumped so far that nothing may be ended for being late."""
         ...
 
+    @property
+    def lead(self) -> int:
+        """Return by how many seconds the time may have jumped ahead of what was written down a few minutes ago."""
+        ...
+
+
+class Steps:
+    """The steps of the last ten minutes, by a clock that never steps."""
+
+    __slots__ = ("_recent",)
+
+    def __init__(self) -> None:
+        """Know of none."""
+        self._recent: list[tuple[float, float]] = []
+
+    def note(self, step: float, lived: float) -> None:
+        """Remember a step."""
+        self._recent.append((lived, step))
+
+    def lead(self, lived: float) -> int:
+        """Return how far the time is ahead of the slowest it was within these minutes, real time taken away."""
+        if not self._recent:
+            return 0
+        self._recent = [one for one in self._recent if lived - one[0] < SUSPECT_SECONDS]
+        lead = ahead = 0.0
+        for _, step in reversed(self._recent):
+            ahead += step
+            lead = max(lead, ahead)
+        return ceil(lead)
+
 
 class SystemClock:
     """
@@ -60,7 +91,7 @@ class SystemClock:
     own time would disagree with the other processes on the same store.
     """
 
-    __slots__ = ("_base", "_jumps", "_last_step", "_suspect_until", "_tolerance")
+    __slots__ = ("_base", "_jumps", "_last_step", "_steps", "_suspect_until", "_tolerance")
 
     simulated: bool = False
 
@@ -70,6 +101,7 @@ class SystemClock:
         self._jumps = 0
         self._last_step = 0
         self._suspect_until = 0.0
+        self._steps = Steps()
         self._base = self._wall() - self.monotonic()
 
     def now(self) -> int:
@@ -80,6 +112,7 @@ class SystemClock:
             self._base += step
             self._jumps += 1
             self._last_step = round(step)
+            self._steps.note(step, self._lived())
             if abs(step) > SUSPECT_STEP:
                 self._suspect_until = self._lived() + SUSPECT_SECONDS
         return int(wall)
@@ -100,6 +133,11 @@ class SystemClock:
     def suspect(self) -> bool:
         """Say whether a step of more than five minutes was noticed in the last ten, by the clock that never steps."""
         return self._suspect_until > 0 and self._lived() < self._suspect_until
+
+    @property
+    def lead(self) -> int:
+        """Return how far ahead of itself ten minutes ago the clock has stepped; 0 when it has not."""
+        return self._steps.lead(self._lived())
 
     def _wall(self) -> float:
         return time.time()
@@ -158,7 +196,7 @@ class FixedClock:
     `advance` lets time pass, on both clocks; `set` steps the wall clock alone, as a wrong NTP server would.
     """
 
-    __slots__ = ("_elapsed", "_jumps", "_last_step", "_now", "_suspect_until")
+    __slots__ = ("_elapsed", "_jumps", "_last_step", "_now", "_steps", "_suspect_until")
 
     simulated: bool = True
 
@@ -168,6 +206,7 @@ class FixedClock:
         self._elapsed = 0.0
         self._jumps = 0
         self._last_step = 0
+        self._steps = Steps()
         self._suspect_until = 0.0
 
     def now(self) -> int:
@@ -192,6 +231,7 @@ class FixedClock:
         if step != 0:
             self._jumps += 1
             self._last_step = step
+            self._steps.note(step, self._elapsed)
         if abs(step) > SUSPECT_STEP:
             self._suspect_until = self._elapsed + SUSPECT_SECONDS
         self._now = now
@@ -209,6 +249,11 @@ class FixedClock:
     def suspect(self) -> bool:
         """Say whether the clock was set by more than five minutes, less than ten minutes ago."""
         return self._elapsed < self._suspect_until
+
+    @property
+    def lead(self) -> int:
+        """Return how far ahead of itself ten minutes ago the clock was set; 0 when it was not."""
+        return self._steps.lead(self._elapsed)
 
 
 def clock_from_environment(environment: Mapping[str, str] | None = None) -> SystemClock:

@@ -359,6 +359,15 @@ def test_o_09_a_suspect_clock_does_not_make_a_retry_look_like_reuse():
     assert case.present(0, FIRST, NOW + 60, clock_suspect=True).verdict is Verdict.REPEAT
 
 
+@pytest.mark.parametrize("lead", [1, 100, 3_600, 7 * DAY])
+def test_o_09_a_clock_that_was_put_ahead_makes_the_overlap_neither_shorter_nor_longer(lead):
+    case = Case(turned())
+    for suspect in (True, False):
+        assert case.present(0, FIRST, NOW + 60 + lead, clock_suspect=suspect, clock_lead=lead).verdict is Verdict.REPEAT
+    assert case.present(0, FIRST, NOW + 61 + lead, clock_lead=lead).verdict is Verdict.REUSE
+    untouched(case.present(0, FIRST, NOW + 61 + lead, clock_suspect=True, clock_lead=lead), Refusal.CLOCK_SUSPECT)
+
+
 def test_o_09_a_suspect_clock_hides_no_older_ancestor():
     family = turned()
     family = family._replace(head=Case(family).present(1, SECOND).head)

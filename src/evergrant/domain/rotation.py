@@ -37,7 +37,10 @@ class Presented(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """The facts of one refresh request. *scope* and *resources* are normal forms, empty for all that was granted."""
+    """The facts of one refresh request. *scope* and *resources* are normal forms, empty for all that was granted.
+
+    *clock_lead*: by how many seconds the clock may have jumped ahead of the one that wrote the row.
+    """
 
     client_id: str
     binding: str = ""
@@ -46,6 +49,7 @@ class Ask(NamedTuple):
     network: str = ""
     agent: str = ""
     clock_suspect: bool = False
+    clock_lead: int = 0
 
 
 class Successor(NamedTuple):
@@ -93,7 +97,8 @@ def decide(
         return _refuse(family, ask, Refusal.FORGED, now, presented)
     if now >= family.absolute_end or now >= head.idle_end:
         return _expire(family, ask, now, presented)
-    repeatable = behind == 1 and head.sealed is not None and now <= head.overlap_end
+    # Attack O-09: the overlap is as long as it was promised, however far the clock was put ahead meanwhile.
+    repeatable = behind == 1 and head.sealed is not None and now - ask.clock_lead <= head.overlap_end
     if behind and not repeatable:
         return _reuse(family, presented, ask, policy, now)
     if not within(ask.scope, family.scope):

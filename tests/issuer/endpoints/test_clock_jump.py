@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from evergrant.domain.event import What
 from evergrant.domain.reason import Reason
 from evergrant.issuer.service.housekeeping import Done, Housekeeper
@@ -27,16 +29,51 @@ async def test_o_09_a_clock_that_jumped_ahead_expires_nobody_and_recovers(both: 
     assert (await held.family()).ended is None
 
 
-async def test_o_09_a_retry_after_a_jump_is_no_theft(both: Issuer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("jump", [61, 300, 3_600, 7 * DAY])
+async def test_o_09_a_retry_after_a_jump_gets_the_successor_and_is_no_theft(both: Issuer, jump: int) -> None:
     held = await hold(both)
     first = held.refresh
     await held.turn()
-    right = both.clock.now()
-    both.clock.set(right + 7 * DAY)
+    both.clock.set(both.clock.now() + jump)
+    both.clock.advance(60)
+    assert (await held.present(first)).json()["refresh_token"] == held.refresh
+
+
+@pytest.mark.parametrize("slow", [61, 300, 3_600, 7 * DAY])
+async def test_o_09_a_retry_once_a_slow_clock_is_put_right_is_no_theft_either(both: Issuer, slow: int) -> None:
+    held = await hold(both)
+    both.clock.set(both.clock.now() - slow)
+    first = held.refresh
+    await held.turn()
+    both.clock.set(both.clock.now() + slow)
+    assert (await held.present(first)).json()["refresh_token"] == held.refresh
+
+
+async def test_o_09_a_jump_makes_the_overlap_no_longer_than_it_was(both: Issuer, tmp_path: Path) -> None:
+    held = await hold(both)
+    first = held.refresh
+    await held.turn()
+    both.clock.advance(61)
+    both.clock.set(both.clock.now() + 7 * DAY)
     with unchanged(both, tmp_path):
         is_oauth_error(await held.present(first), "temporarily_unavailable", 503)
-    both.clock.set(right)
+    both.clock.advance(600)
+    is_oauth_error(await held.present(first), "invalid_grant")
+    ended = (await held.family()).ended
+    assert ended is not None
+    assert ended.reason is Reason.REUSE
+
+
+async def test_o_09_a_small_jump_erases_no_successor_before_its_time(both: Issuer) -> None:
+    held = await hold(both)
+    first = held.refresh
+    await held.turn()
+    both.clock.set(both.clock.now() + 200)
+    keeper = Housekeeper(both.house.store, both.clock, name="x", batch=100, interval=10, retention=DAY)
+    assert (await keeper.round()).erased == 0
     assert (await held.present(first)).json()["refresh_token"] == held.refresh
+    both.clock.advance(61)
+    assert (await keeper.round()).erased == 1
 
 
 async def test_o_09_a_family_that_is_young_enough_is_served_all_the_while(both: Issuer) -> None:

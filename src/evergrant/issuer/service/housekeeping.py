@@ -55,7 +55,7 @@ class Housekeeper:
             return Done()
         if not await self._store.write(lambda tx: self._lease(tx, now)):
             return Done()
-        done = await self._families(now)
+        done = await self._families(now - self._clock.lead)
         records = sum([await self._all(sweep) for sweep in _records(now, self._batch)])
         horizon = now - self._retention
         events = await self._all(lambda tx: tx.events.sweep(horizon, self._batch), MOST_EVENT_BATCHES)

@@ -72,8 +72,9 @@ class Refresher:
         known = self._settings.resources
         resources = known_resources(ask.resources, known, client.resources) if ask.resources else ""
         presentation = Presentation(
-            client.id, "", _asked_scope(ask.scope), resources, ask.network, ask.agent, self._clock.suspect
-        )
+            client.id, "", _asked_scope(ask.scope), resources, ask.network, ask.agent, self._clock.suspect,
+            self._clock.lead,
+        )  # fmt: skip
         # Drawn here, once for all: entropy is not a decision, but what follows from it in the decision is pure.
         randomness, version = self._entropy.draw(DRAW_LENGTH + JTI_LENGTH), ring.mac_version(now)
         presented = Presented(token.family_id, token.generation, digest(HEAD_DIGEST, token.secret))
