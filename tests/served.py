@@ -109,11 +109,11 @@ def served(
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     told = json.dumps({"folder": str(folder), "patch": patch or {}, "config": config or {}})
+    watch_output(log)
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.served", told], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors
         )
-    watch_output(log)
     try:
         ready = json.loads(_first_line(process, log))
         yield Served(process, ready["port"], ready["client_id"], log)
