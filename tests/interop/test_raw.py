@@ -127,7 +127,7 @@ def test_form_post_brings_the_code_in_a_body(server: Server, application: Applic
 
 
 def test_what_the_command_line_registers_is_known_to_the_running_server_at_the_next_request(server: Server) -> None:
-    for number in range(5):
+    for number in range(3):
         service = server.add_client(f"Raw service {number}", "service", "--scope", "notes:read")
         answer = Application(server, service).token(grant_type="client_credentials", scope="notes:read")
         assert answer.status_code == 200, number
