@@ -209,5 +209,3 @@ def _keep(secret: str) -> None:
 def redeem(place: Place, holder: Holder, code: str) -> Reply:
     """Exchange an authorization code."""
     return post(place, "/token", holder, grant_type="authorization_code", code=code, code_verifier=pkce()[0])
-
-

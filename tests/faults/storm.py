@@ -177,7 +177,7 @@ def _answer(began: float, presented: str, reply: Reply) -> Answer:
 
 @dataclass
 class Killer:
-    """kill -9 at moments a seed chooses, and a start after each; *beside* is done at each round, as an operator would."""
+    """kill -9 at chosen moments and a start after each. *beside* is done at each round, as an operator would."""
 
     rounds: int
     shortest: float = 0.1

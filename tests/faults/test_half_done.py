@@ -167,7 +167,10 @@ def test_inv_5_disabling_a_user_ends_everything_of_theirs_or_nothing(beside, mom
     assert place.command("user", "disable", name, "--json").returncode == 0
     assert {refresh(place, holder).status for holder in people[name]} == {400}
     assert count(place.database, open_sessions, name) == 0
-    ends = "SELECT count(*) FROM event WHERE what = 'families.ended' AND account_id IN (SELECT id FROM account WHERE username = ?)"
+    ends = (
+        "SELECT count(*) FROM event WHERE what = 'families.ended'"
+        " AND account_id IN (SELECT id FROM account WHERE username = ?)"
+    )
     assert count(place.database, ends, name) == 1
     turn = refresh(place, bystander)
     assert turn.status == 200, "another person's family was touched"
@@ -228,5 +231,3 @@ def _begins(place: Place) -> None:
     assert get(place, "/jwks").body.count(b'"kid"') == 1
     place.kill()
     sound(place.database)
-
-

@@ -14,7 +14,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
 
 
-class BadForm(ValueError):  # noqa: N818 - names the thing, as its readers do
+class BadForm(ValueError):
     """Not a form this server reads. The text is safe to show: it reflects no value."""
 
 

@@ -85,9 +85,7 @@ class Browser:
     host: str = "127.0.0.1:8000"
     cookies: dict[str, str] = field(default_factory=dict)
 
-    async def send(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    async def send(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
         """One request, as raw as it gets. *path* may have a query."""
         raw, _, query = path.partition("?")
         sent = {"host": self.host, "user-agent": self.agent, **(headers or {})}
@@ -220,9 +218,7 @@ class Issuer:
     async def refresh(
         self, client: Client, secret: str, token: str, browser: Browser | None = None, **more: str
     ) -> Reply:
-        return await self.token(
-            client, secret, {"grant_type": REFRESH_TOKEN, "refresh_token": token, **more}, browser
-        )
+        return await self.token(client, secret, {"grant_type": REFRESH_TOKEN, "refresh_token": token, **more}, browser)
 
     async def signed_in(self, client: Client, secret: str = "", browser: Browser | None = None, **params: str) -> Any:
         """The token answer of a whole sign-in."""

@@ -61,9 +61,7 @@ def pending(path: Path) -> list[str]:
     """What `migrate` would apply, by name. Raises `StoreUnusable`."""
     connection = connect(path, read_only=True)
     try:
-        tables: list[Any] = connection.execute(
-            "SELECT count(*) FROM sqlite_schema WHERE name = 'migration'"
-        ).fetchall()
+        tables: list[Any] = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'migration'").fetchall()
         rows: list[Any] = []
         if tables[0][0]:
             rows = connection.execute("SELECT number, name, checksum FROM migration").fetchall()
