@@ -44,7 +44,8 @@ def registration_options(*, update: bool) -> Callable[[F], F]:
         click.option("--grant-type", "grant_types", multiple=True, metavar="GRANT", type=click.Choice(grants),
                      help=f"A grant it may use: {', '.join(GRANT_TYPES)}; may be repeated." + again),
         click.option("--resource", "resources", multiple=True, metavar="URI",
-                     help="An API it may ask tokens for; may be repeated. None means every registered one." + again),
+                     help="An API it may ask tokens for; may be repeated. None means every registered one. A service "
+                          "may introspect the tokens that name one of its own." + again),
         click.option("--auth-method", type=Word(AuthMethod), help="How it authenticates at the token endpoint."),
         click.option("--preset", type=Word(Preset), help="How its refresh tokens rotate."),
         click.option("--consent", type=Word(Consent),
@@ -93,7 +94,7 @@ def judge(client: Client, config: Config) -> None:
             f"the scope {first} has no description, and nobody can agree to what they cannot read",
             hint=f'describe it in the configuration: under [scopes] write "{first}" = "…"',
         )
-    known = {canonical(resource.identifier) for resource in config.resources}
+    known = {canonical(uri) for uri in (config.default_resource, *(each.identifier for each in config.resources))}
     for resource in client.resources:
         if not _is_known(resource, known):
             raise Failure(

@@ -7,6 +7,7 @@ import pytest
 
 from evergrant.config import Config, ResourceConfig
 from evergrant.domain.client import Client, ClientType
+from evergrant.issuer.service.clients import BadRegistration
 from evergrant.store.memory import MemoryStore
 from evergrant.testing.in_process import ISSUER, PASSWORD, Issuer, Reply, pkce, running
 from tests.issuing import (
@@ -293,3 +294,9 @@ async def test_client_credentials_of_a_deleted_client_give_nothing(both: Issuer)
     assert (await post_as(both, "/token", service, secret, form)).status == 200
     await both.house.clients.delete(service.id)
     is_oauth_error(await post_as(both, "/token", service, secret, form), "invalid_client", 401)
+
+
+@pytest.mark.parametrize("scope", ["a b", "", " a", "a ", 'a"', "a\\", "\u00e9", "a\tb"])
+async def test_r6749_3_3_a_what_is_not_one_scope_is_not_registered(apis: Issuer, scope: str) -> None:
+    with pytest.raises(BadRegistration, match="not a scope"):
+        await apis.client(scopes=("openid", scope))

@@ -136,7 +136,7 @@ class ResourceConfig:
         ListOf(Matching(rule=rules.require_scope, wanted="a scope", may_be_empty=False)),
         (),
         "The scopes that mean something at this resource.",
-        "A token for a resource carries only scopes that the resource lists, so listing none grants none.",
+        "A scope that a resource lists is left out of tokens for others; one that nobody lists goes into all of them.",
     )
     access_token: str = key(
         Choice(("jwt", "opaque")),

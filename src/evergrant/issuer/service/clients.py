@@ -138,8 +138,10 @@ def _judge(client: Client) -> None:
             found.append(str(error))
     for scope in client.scopes:
         try:
-            parse_scope(scope)
+            several = parse_scope(scope) != {scope}
         except ScopeSyntaxError:
+            several = True
+        if several:
             found.append(f"not a scope: {scope!r}")
     if found:
         raise BadRegistration(found)
