@@ -93,6 +93,18 @@ def loopback_only() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A test that sets the issuer's log up in this process leaves no handler and no level behind for the next."""
+    root, ours = logging.getLogger(), logging.getLogger("evergrant")
+    handlers, levels = list(root.handlers), (root.level, ours.level)
+    yield
+    for handler in [each for each in root.handlers if each not in handlers]:
+        root.removeHandler(handler)
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
 @pytest.fixture(autouse=True, scope="session")
 def templates_compiled_once() -> Iterator[None]:
     """Compiling the pages takes longer than most tests that open an issuer; their source is the same each time."""

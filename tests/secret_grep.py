@@ -8,6 +8,7 @@ grid of eight bytes; so the files are only looked at on that grid, and a file of
 What must not live here: what is a secret and where to look (`tests.secrecy`).
 """
 
+import contextlib
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
@@ -57,20 +58,21 @@ def spellings(secret: str) -> Iterator[tuple[str, bytes]]:
 
 def grep(places: Iterable[Path], secrets: Iterable[str], exempt: Iterable[Path] = ()) -> list[Hit]:
     """Every secret of *secrets* that occurs in a file at or below *places*; each once per file and spelling."""
-    spared = tuple(exempt)
-    files = sorted(
-        file
-        for file in {file for place in places for file in _files(place)}
-        if not any(file.is_relative_to(place) for place in spared)
-    )
+    files = files_below(places, exempt)
     waiting = list(secrets)
     hits: list[Hit] = []
     for start in range(0, len(waiting), _BATCH):
-        batch = waiting[start : start + _BATCH]
-        pieces, short = _index(batch)
+        pieces, short = _index(waiting[start : start + _BATCH])
         for file in files:
             hits += _search(file, pieces, short)
     return sorted(set(hits))
+
+
+def files_below(places: Iterable[Path], exempt: Iterable[Path] = ()) -> list[Path]:
+    """Every file at or below *places*, but none at or below *exempt*."""
+    spared = tuple(exempt)
+    files = {file for place in places for file in _files(place)}
+    return sorted(file for file in files if not any(file.is_relative_to(place) for place in spared))
 
 
 def _search(file: Path, pieces: dict[bytes, tuple[str, str]], short: dict[bytes, tuple[str, str]]) -> Iterator[Hit]:
@@ -105,7 +107,7 @@ def _blocks(file: Path) -> Iterator[tuple[int, bytes]]:
     """The file in blocks that overlap by enough that nothing hides on a border; each starts on the grid."""
     overlap = 256
     start = 0
-    with file.open("rb") as stream:
+    with contextlib.suppress(FileNotFoundError), file.open("rb") as stream:  # a journal may go while we look
         kept = b""
         while fresh := stream.read(_BLOCK):
             block = kept + fresh

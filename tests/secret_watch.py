@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 
 from tests.secrecy import REGISTRY, exempt, record_secret, record_secrets_in, recorded, watched
-from tests.secret_grep import grep
+from tests.secret_grep import files_below, grep
 
 _CAPTURED: Final = "captured.txt"
 _MADE: Final = pytest.StashKey[bool]()
@@ -81,10 +81,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     places = list(watched(registry))
     problems = [f"watched, but gone when the run ended: {place}" for place in places if not place.exists()]
     places += [registry / _CAPTURED, *registry.glob("*.heard"), _temporary(session.config)]
-    problems += [f"a secret was found: {hit}" for hit in grep(places, secrets, exempt(registry))]
+    files = files_below(places, exempt(registry))
+    problems += [f"a secret was found: {hit}" for hit in grep(files, secrets)]
     session.config.stash[_VERDICT] = problems
+    size = sum(file.stat().st_size for file in files if file.exists()) / 1_000_000
     session.config.stash[_SUMMARY] = (
-        f"{len(secrets)} secrets, {len(places)} places, {time.monotonic() - started:.1f} s: "
+        f"{len(secrets)} secrets, {len(files)} files, {size:.1f} MB, {time.monotonic() - started:.1f} s: "
         + (f"{len(problems)} problems" if problems else "none found")
     )
     if problems and session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
