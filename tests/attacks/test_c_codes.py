@@ -1,6 +1,7 @@
 """Authorization codes and PKCE under attack (attack C-01 and on)."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from evergrant.domain.client import ClientType
 from evergrant.domain.event import What
 from evergrant.domain.reason import Reason
 from evergrant.domain.secret import digest
+from evergrant.issuer.service.ends import end_grant
 from evergrant.issuer.service.redeem import CODE_DIGEST, RACE_SECONDS
 from evergrant.keys import lifecycle
-from evergrant.testing.in_process import CALLBACK, Browser, Issuer, Reply, pkce
+from evergrant.testing.in_process import CALLBACK, SCOPES, Browser, Issuer, Reply, pkce
 from tests.issuing import Held, events, family_of, hold, is_oauth_error, stored, unchanged, whats
 
 OTHER_CALLBACK = "https://app.example/other"
@@ -265,18 +267,27 @@ async def test_r6749_10_4_a_codes_are_stored_as_digests(both: Issuer, tmp_path: 
     assert kept is not None
 
 
-async def test_c_10_taking_consent_back_kills_the_code_for_good(both: Issuer) -> None:
-    """Given again meanwhile, even to less, the consent must not bring the old code back to life."""
-    from evergrant.issuer.service.ends import end_grant
-
+@pytest.mark.parametrize("agreed_again", ["openid", " ".join(SCOPES)])
+async def test_c_10_taking_consent_back_kills_the_code_for_good(both: Issuer, agreed_again: str) -> None:
+    """Given again meanwhile, to less or to the same, the consent must not bring the old code back to life."""
     client, _ = await both.client()
     browser = both.browser()
     code = await both.code(browser, client)
     grants = await both.house.store.read(lambda tx: tx.grants.find(client_id=client.id))
     now = both.clock.now()
     await both.house.store.write(lambda tx: end_grant(tx, grants[0].id, grants[0].account_id, now))
-    await both.code(browser, client, scope="openid")
+    await both.code(browser, client, scope=agreed_again)
     is_oauth_error(await both.redeem(client, "", code), "invalid_grant")
+
+
+async def test_inv_9_a_code_gives_no_more_than_the_consent_that_stands_when_it_is_used(both: Issuer) -> None:
+    client, _ = await both.client()
+    code = await both.code(both.browser(), client)
+    grant = (await both.house.store.read(lambda tx: tx.grants.find(client_id=client.id)))[0]
+    await both.house.store.write(lambda tx: tx.grants.put(replace(grant, scope="openid")))
+    is_oauth_error(await both.redeem(client, "", code), "invalid_grant")
+    await both.house.store.write(lambda tx: tx.grants.put(grant))
+    assert (await both.redeem(client, "", code)).status == 200
 
 
 async def test_c_10_a_password_change_kills_every_code_on_its_way(both: Issuer) -> None:
