@@ -29,7 +29,7 @@ __all__ = ["overhear", "pytest_runtest_logreport", "pytest_sessionfinish", "pyte
 
 pytest.register_assert_rewrite("evergrant.testing")  # before any test imports it
 
-LONG_FOLDERS: Final = ("browser", "faults", "interop")
+LONG_FOLDERS: Final = ("browser", "faults", "interop", "property")
 _HERE: Final = Path(__file__).parent
 
 # A run can be repeated: the same examples every time. EVERGRANT_TEST_HYPOTHESIS=explore looks for new ones, `nightly`

@@ -3,13 +3,18 @@
 import importlib.util
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from tests.meta import claims
 
+SLOW: Final = frozenset({"exploration"})  # visits every state of the small model again
 GENERATORS: Final = sorted((claims.ROOT / "docs" / "generate").glob("*.py"))
+
+
+def _case(script: Path) -> Any:
+    return pytest.param(script, id=script.stem, marks=[pytest.mark.long] if script.stem in SLOW else [])
 
 
 def test_every_id_in_a_test_name_is_a_row() -> None:
@@ -54,7 +59,7 @@ def test_an_id_that_is_no_row_is_told(name: str, monkeypatch) -> None:
     assert claims.claims() == {}
 
 
-@pytest.mark.parametrize("script", GENERATORS, ids=[script.stem for script in GENERATORS])
+@pytest.mark.parametrize("script", [_case(script) for script in GENERATORS])
 def test_generated_pages_are_up_to_date(script: Path) -> None:
     generator = _loaded(script)
     page: Path = generator.PAGE
