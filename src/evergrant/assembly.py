@@ -112,16 +112,19 @@ class Given(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def opened(config: Config, metrics: Metrics | None = None, given: Given = Given()) -> AsyncIterator[House]:
-    """A house for as long as the block runs: store open, keys present."""
+    """A house for as long as the block runs: store open, keys present. Raises `StoreUnusable`, `KeyUnusable`."""
     metrics = metrics or Metrics(endpoints=ROUTE_NAMES)
     entropy, clock = given.entropy or SystemEntropy(), given.clock or clock_from_environment(os.environ)
     kek = open_kek(config, entropy)
     store = given.store or SqliteStore.open(data_folder(config) / DATABASE, metrics.settle_batch.observe)
     passwords = Passwords(config)
     try:
-        await store.write(lambda tx: ensure(tx, (config.keys.default_alg,), kek, entropy, clock.now()))
         house = House(config, settings_of(config), store, kek, clock, entropy, passwords, metrics)
-        await house.catalog.fresh()
+        try:
+            await store.write(lambda tx: ensure(tx, (config.keys.default_alg,), kek, entropy, clock.now()))
+            await house.catalog.fresh()
+        except StoreUnavailable as error:  # damaged, full or held: it opened, and is of no use all the same
+            raise StoreUnusable(str(error)) from error
         yield house
     finally:
         passwords.close()

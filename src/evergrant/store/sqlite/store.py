@@ -12,8 +12,8 @@ import apsw
 
 from evergrant.domain.family import Family
 from evergrant.domain.rotation import Settlement
-from evergrant.store.port import Finish, StoreUnavailable
-from evergrant.store.sqlite.connection import Connection, check_library, connect, translated
+from evergrant.store.port import Finish, StoreUnavailable, StoreUnusable
+from evergrant.store.sqlite.connection import Connection, check_library, connect, sentence, translated
 from evergrant.store.sqlite.migrate import migrate
 from evergrant.store.sqlite.tables import SqliteTx
 from evergrant.store.sqlite.writer import Writer
@@ -39,7 +39,10 @@ class SqliteStore:
         """Open the file, making or migrating it as needed. Raises `StoreUnusable` with one sentence."""
         check_library()
         migrate(path)
-        return cls(path, Writer(path, committed))
+        try:
+            return cls(path, Writer(path, committed))
+        except apsw.Error as error:
+            raise StoreUnusable(sentence(path, error)) from error
 
     @property
     def seen_revision(self) -> int:
