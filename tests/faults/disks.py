@@ -24,13 +24,14 @@ class SmallDisk:
 
     folder: Path
 
-    def fill(self) -> None:
-        """Leave no byte free."""
+    def fill(self, left: int = 0) -> None:
+        """Leave no byte free, or *left* bytes."""
         with (self.folder / "ballast").open("ab", buffering=0) as ballast:
             for size in (65_536, 4_096, 512, 1):
                 with contextlib.suppress(OSError):
                     while ballast.write(bytes(size)):
                         pass
+            ballast.truncate(max(0, ballast.tell() - left))
 
     def empty(self) -> None:
         (self.folder / "ballast").unlink()
@@ -42,7 +43,7 @@ class FailingDisk:
 
     place: Place
 
-    def fill(self) -> None:
+    def fill(self, left: int = 0) -> None:
         self.place.arm("disk_full")
 
     def empty(self) -> None:
