@@ -2,8 +2,8 @@
 
 Every verb is one transaction, durable when it returns. Nothing here decides whether something may be spent; a vault
 only refuses what would overwrite something newer. Whatever it is given is sealed already: a vault never
-sees a token. Time on which exclusion depends is the vault's own, because the clocks of hosts differ; all other time comes
-in. A verb raises `VaultUnavailable` when storage fails.
+sees a token. Time on which exclusion depends is the vault's own, because the clocks of hosts differ; all other time
+comes in. A verb raises `VaultUnavailable` when storage fails.
 """
 
 from collections.abc import Callable, Mapping, Sequence
