@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -24,6 +25,8 @@ CALLBACK: Final = "https://app.example/callback"
 SEEN: Final = 10
 ASKED: Final = 12
 PATIENCE: Final = 60
+HOUR: Final = 3_600
+DAY: Final = 24 * HOUR
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +157,20 @@ def test_after_a_compromise_every_worker_signs_with_the_new_key_and_disowns_the_
     assert ada.userinfo() == 200
 
 
+def test_j_14_a_running_server_gives_its_keys_successors_by_itself(tmp_path):
+    settings = f"{SETTINGS}\n[housekeeping]\ninterval = 1\n"
+    with Server(tmp_path, settings) as server:
+        (first,) = kids(server)
+        server.advance(90 * DAY - HOUR)
+        assert wait_for(lambda: len(kids(server)) == 2, SEEN)
+        server.advance(HOUR)
+        ada = SignedIn(server, "patient")
+        assert signed_by(ada.held["access_token"]) in kids(server) - {first}
+        server.advance(DAY)
+        assert wait_for(lambda: first not in kids(server), SEEN)
+        assert ada.refresh().status_code == 200
+
+
 def signed_by(token: str) -> str:
     return str(joserfc.jws.extract_compact(token.encode()).headers()["kid"])
 
@@ -198,11 +215,14 @@ def test_events_can_be_followed_as_they_happen(server):
     ada = SignedIn(server, "followed")
     command = server._command("event", "list", "--follow", "--limit", "1", "--user", ada.email, "--json")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as following:
+        late = threading.Timer(PATIENCE, following.kill)
+        late.start()
         started = json.loads(following.stdout.readline())
         ada.refresh()
         rotated = json.loads(following.stdout.readline())
         following.send_signal(signal.SIGINT)
         _, err = following.communicate(timeout=PATIENCE)
+        late.cancel()
 
     assert (started["what"], rotated["what"]) == ("family.started", "family.rotated")
     assert rotated["number"] > started["number"]

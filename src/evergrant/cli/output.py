@@ -59,7 +59,7 @@ EXIT_MEANING: Final[Mapping[Exit, str]] = {
     Exit.NOT_FOUND: "what was named does not exist",
     Exit.CONFLICT: "it is so already, or something else stands in the way",
     Exit.STORE_UNAVAILABLE: "the store, a key or a file cannot be reached or used; nothing was half done",
-    Exit.NOT_READY: "something is not fit for production (doctor)",
+    Exit.NOT_READY: "something is left to do: doctor found a failure, or migrate --check something to apply",
     Exit.INTERRUPTED: "interrupted from the keyboard",
 }
 
