@@ -117,6 +117,14 @@ class Vault(Protocol):
         """
         ...
 
+    async def holders(self, fingerprint: str) -> list[tuple[str, str, str]]:
+        """(tenant, connection id, record name) of every record that holds the refresh token with this fingerprint."""
+        ...
+
+    async def revoking(self, before: int, *, limit: int = 100) -> list[tuple[str, str]]:
+        """(tenant, connection id) of connections whose health is revoking and whose `retry_at` is not after *before*."""
+        ...
+
     async def open_intents(self, *, limit: int = 1000) -> list[tuple[str, Intent]]:
         """(tenant, intent) of every intent that is not closed and whose record has no live claim."""
         ...
@@ -144,6 +152,8 @@ class Vault(Protocol):
     async def claim(self, connection_id: str, name: str, owner: str, seconds: float) -> Claim | None:
         """The claim for *seconds* of the vault's clock, with a new fence; None while somebody else's is live.
 
+        The record need not exist yet: the exchange of a code is claimed and intended under a name of its own.
+
         An owner who asks again while its own is live gets a new fence: its former self is fenced.
         """
         ...
@@ -157,7 +167,7 @@ class Vault(Protocol):
         ...
 
     async def intend(self, claim: Claim, intent: Intent, expected: int) -> None:
-        """Write the intent if the claim is live and the record's version is *expected*. Raises `Fenced`.
+        """Write the intent if the claim is live and the record's version is *expected* (0: no record). Raises `Fenced`.
 
         A record has at most one intent that is not closed; a second one is `Fenced` too.
         """
@@ -169,7 +179,9 @@ class Vault(Protocol):
 
     # ---- authorizations under way
 
-    async def await_callback(self, pending: Pending) -> None: ...
+    async def await_callback(self, pending: Pending) -> None:
+        """Raises `Taken` when there is one with this digest."""
+        ...
 
     async def take_callback(self, state_digest: bytes, now: int) -> Pending | None:
         """Take it out, once. None when unknown, used before, or expired."""
