@@ -1,0 +1,100 @@
+"""One request, one answer, one total deadline: no redirects, no retries, no proxy from the environment.
+
+A refresh token may be spent by one request only, so every hidden repetition of an HTTP library is switched off, and
+connections are not kept alive: one that the server has just closed would lose a request without a trace.
+"""
+
+import asyncio
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx2
+
+from evergrant.clock import Clock
+from evergrant.keeper.exchange import Answer, Asked, Lost, NotSent, Transport, date_of
+
+__all__ = ["Answer", "Asked", "HttpTransport", "Lost", "NotSent", "Transport"]
+
+MOST_BYTES: Final = 1 << 20
+CLOSE_SECONDS: Final = 2.0
+
+
+class HttpTransport:
+    """Over httpx2. TLS is verified against the system's authorities, or *verify*: a file with others."""
+
+    def __init__(self, clock: Clock, *, connect_seconds: float = 10.0, verify: str = "") -> None:
+        self._clock = clock
+        self._connect = connect_seconds
+        self._verify = verify
+        self._opened: httpx2.AsyncClient | None = None
+
+    async def send(self, asked: Asked, deadline: float) -> Answer:
+        left = _Left()
+        sent_at = self._clock.now()
+        try:
+            async with asyncio.timeout(deadline):
+                request = self._client().build_request(
+                    asked.method, asked.url, headers=dict(asked.headers), content=asked.body or None,
+                    timeout=httpx2.Timeout(deadline, connect=min(deadline, self._connect)),
+                )  # fmt: skip
+                request.extensions["trace"] = left.note
+                return await self._exchange(request, sent_at)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            msg = f"no connection to {_place(asked)}: {type(error).__name__}"
+            raise NotSent(msg) from None
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, UnicodeError) as error:
+            msg = f"the request to {_place(asked)} cannot be written: {type(error).__name__}"
+            raise NotSent(msg) from None
+        except (TimeoutError, httpx2.HTTPError, httpx2.StreamError) as error:
+            raise left.trouble(asked, error) from None
+
+    async def _exchange(self, request: httpx2.Request, sent_at: int) -> Answer:
+        answer = await self._client().send(request, stream=True, follow_redirects=False)
+        try:
+            body = bytearray()
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > MOST_BYTES:
+                    msg = f"the answer is longer than {MOST_BYTES} bytes"
+                    raise Lost(msg)
+        finally:
+            await answer.aclose()
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Answer(answer.status_code, headers, bytes(body), sent_at, date_of(headers.get("date", "")))
+
+    def _client(self) -> httpx2.AsyncClient:
+        if self._opened is None:
+            limits = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
+            verify: Any = httpx2.create_ssl_context(verify=self._verify or True, trust_env=False)
+            self._opened = httpx2.AsyncClient(verify=verify, trust_env=False, limits=limits, follow_redirects=False)
+        return self._opened
+
+    async def close(self) -> None:
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await opened.aclose()
+
+
+class _Left:
+    """Whether the first byte of a request may have left, as the HTTP client's own trace tells."""
+
+    def __init__(self) -> None:
+        self.any = False
+
+    async def note(self, name: str, facts: Any) -> None:  # noqa: ARG002 - the trace hook's signature
+        if name.endswith("send_request_headers.started"):
+            self.any = True
+
+    def trouble(self, asked: Asked, error: Exception) -> Exception:
+        kind = "deadline" if isinstance(error, TimeoutError) else type(error).__name__
+        if self.any:
+            return Lost(f"no whole answer from {_place(asked)}: {kind}")
+        return NotSent(f"nothing was sent to {_place(asked)}: {kind}")
+
+
+def _place(asked: Asked) -> str:
+    try:
+        return urlsplit(asked.url).hostname or "?"
+    except ValueError:
+        return "?"
