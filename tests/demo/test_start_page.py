@@ -14,10 +14,11 @@ import pytest
 
 from tests.demo.demonstration import FREE, PATIENCE, Walker, demonstration
 from tests.tools import ROOT
+from tests.written import blocks, page
 
 pytestmark = pytest.mark.long
 
-PAGE: Final = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+PAGE: Final = page("docs/start.md")
 VARYING: Final = (
     (r"127\.0\.0\.1:\d+", "<address>"),
     (r"\b(?:[bdfghklmnprstvwz][aeio]){2}(?:-(?:[bdfghklmnprstvwz][aeio]){2}){3}\b", "<password>"),
@@ -29,7 +30,7 @@ VARYING: Final = (
 def examples() -> dict[str, list[str]]:
     """Every command of the page, with the lines that follow it."""
     found: dict[str, list[str]] = {}
-    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL):
+    for block in blocks(PAGE, "console"):
         command = ""
         for line in block.splitlines():
             if line.startswith("$ ") or line == "^C":

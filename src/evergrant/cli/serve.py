@@ -35,7 +35,8 @@ def serve_(place: Place, listen: str | None, issuer: str | None, workers: str | 
 
     A data directory that does not exist is made, with a new database and a new key-encryption key. One line on standard
     output says when requests are answered; the log goes to standard error. It stops at SIGTERM or SIGINT, when the
-    requests it has are answered or server.shutdown_grace is over; the exit code is then 0, or 130 after SIGINT.
+    requests it has are answered or server.shutdown_grace is over; the exit code is then 0, or 130 where a single worker
+    stopped at SIGINT.
     """
     said = {"server.listen": listen, "server.issuer": issuer, "server.workers": workers}
     config = place.loaded(**{name.replace(".", "__"): value for name, value in said.items()}).config
