@@ -1,0 +1,164 @@
+"""Starting a chaos provider in this process, and what a test does with it while it runs."""
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+from evergrant.clock import Clock, SystemClock
+from evergrant.entropy import Entropy, SeededEntropy, SystemEntropy
+from evergrant.keeper.provider.model import Provider
+from evergrant.testing.chaos.client_auth import Registered
+from evergrant.testing.chaos.endpoints.control import make_grant
+from evergrant.testing.chaos.endpoints.device import decide
+from evergrant.testing.chaos.ledger import Ledger
+from evergrant.testing.chaos.modes import InForce, Wish, wish
+from evergrant.testing.chaos.plain import PLAIN
+from evergrant.testing.chaos.site import Site
+from evergrant.testing.chaos.state import State
+from evergrant.testing.chaos.wire import Listener
+
+HOST: Final = "127.0.0.1"
+CLIENT_ID: Final = "chaos-client"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A grant made without a browser: its id, and the reply a code would have got. Tokens in clear."""
+
+    id: str
+    reply: Mapping[str, Any]
+
+    @property
+    def access_token(self) -> str:
+        """The first record's access token."""
+        return str(self.reply["access_token"])
+
+    @property
+    def refresh_token(self) -> str:
+        """The first record's refresh token; empty where there is none."""
+        return str(self.reply.get("refresh_token", ""))
+
+    def __repr__(self) -> str:
+        return f"Given({self.id})"
+
+
+class Chaos:
+    """A chaos provider for as long as an `async with` block runs.
+
+    *provider*: the id of one that is shipped, `plain`, or a `Provider`. *modes*: texts as `wish` reads them. *seed*
+    makes tokens and probabilities the same each time. *user* consents to every authorization at once (a `login_hint`
+    names another); None shows the page. *late* keeps origins that only a callback or reply tells as placeholders.
+    """
+
+    def __init__(
+        self, provider: str | Provider = "plain", modes: Iterable[str | Wish] = (), *, clock: Clock | None = None,
+        seed: int | str | None = None, user: str | None = "ada", host: str = HOST, port: int = 0, late: bool = False,
+    ) -> None:  # fmt: skip
+        """Prepare; nothing listens yet. Raises `NoSuchMode`, and for an unknown provider what the catalog raises."""
+        entropy: Entropy = SystemEntropy() if seed is None else SeededEntropy(f"tokens {seed}")
+        dice: Entropy = SystemEntropy() if seed is None else SeededEntropy(f"dice {seed}")
+        in_force = InForce(map(_wish, modes), lambda: int.from_bytes(dice.draw(8), "big") / 2**64)
+        facts = known(provider) if isinstance(provider, str) else provider
+        secret = entropy.draw(24).hex()
+        self._state = State(
+            facts, clock or SystemClock(), entropy, in_force, Registered(CLIENT_ID, secret),
+            entropy.draw(24).hex(), user or "", late,
+        )  # fmt: skip
+        self._host, self._port = host, port
+        site = Site(self._state)
+        self._listener = Listener(site.handle, site.accepts)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen. Raises `OSError`."""
+        port = await self._listener.start(self._host, self._port)
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._state.origin = f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Close everything, held answers too."""
+        await self._listener.stop()
+
+    @property
+    def url(self) -> str:
+        """The origin, `http://127.0.0.1:PORT`; also the issuer."""
+        return self._state.origin
+
+    @property
+    def provider(self) -> Provider:
+        """The provider with its addresses here."""
+        return self._state.provider
+
+    @property
+    def client_id(self) -> str:
+        """The one client's id."""
+        return self._state.client.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """Its secret, in clear."""
+        return self._state.client.client_secret
+
+    @property
+    def control_token(self) -> str:
+        """What the control endpoint at `/chaos/…` wants as bearer."""
+        return self._state.control_token
+
+    @property
+    def ledger(self) -> Ledger:
+        """What has happened."""
+        return self._state.ledger
+
+    @property
+    def modes(self) -> list[Wish]:
+        """What is in force."""
+        return self._state.modes.wishes
+
+    def set(self, *texts: str, **more: Any) -> None:
+        """Put modes in force on top of those there are: `chaos.set("lost_reply", times=1)`. Raises `NoSuchMode`."""
+        self._state.modes.add(*[wish(text, **more) for text in texts])
+
+    def clear(self) -> None:
+        """Put no mode in force; the provider is as it is described."""
+        self._state.modes.clear()
+
+    def release(self) -> None:
+        """Let go of the answers that `held_reply` holds now."""
+        self._state.released.set()
+        self._state.released.clear()
+
+    def grant(self, user: str = "ada", scope: str = "", redirect_uri: str = "") -> Given:
+        """A grant without a browser. *scope* is separated by spaces."""
+        made = make_grant(self._state, user, scope, redirect_uri)
+        return Given(made["grant"], made["reply"])
+
+    def withdraw(self, user: str) -> tuple[str, ...]:
+        """End every grant of a user, as they might at the provider; the ids."""
+        return self._state.book.end(self._state.book.of_user(user), "withdrawn")
+
+    def decide_device(self, user_code: str, user: str = "ada", *, allow: bool = True) -> bool:
+        """Answer for the person at a device; whether one waits with this code."""
+        return decide(self._state, user_code, user, allow=allow)
+
+
+def known(name: str) -> Provider:
+    """A provider by its id: `plain`, or one that is shipped. Raises what the catalog raises for an unknown one."""
+    if name == PLAIN.id:
+        return PLAIN
+    catalog: Any = importlib.import_module("evergrant.keeper.provider.catalog")
+    found: Provider = catalog.Catalog.shipped().get(name)
+    return found
+
+
+def _wish(one: str | Wish) -> Wish:
+    return wish(one) if isinstance(one, str) else one
