@@ -137,6 +137,8 @@ class Revoke:
     """For JSON, DELETE and API_CALL: members, with {token}, {client_id}, {client_secret}."""
     blast_radius: str = ""
     """What else ends, for people: "every token of this authorization", "all tenants of that user"."""
+    ends_only_itself: bool | None = None
+    """Whether another authorization of the same user and client outlives it; only then is a replaced one revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,32 @@ class Limits:
     per: int | None = None
     concurrent: int | None = None
     """How many token requests may run at once for one client of ours; a budget, not a provider's fact."""
+
+
+class Stands(StrEnum):
+    """What a placeholder stands for, and so which characters may fill it."""
+
+    LABEL = "label"
+    """One label of a host name, or a few joined by dots: `contoso`, `co.uk`."""
+    HOST = "host"
+    """A whole host name."""
+    SEGMENT = "segment"
+    """One segment of a path."""
+    ORIGIN = "origin"
+    """`https://` and a host, at the beginning of an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """A gap in a provider's addresses and what may fill it: the client's secret goes wherever it leads."""
+
+    stands: Stands
+    values: tuple[str, ...] = ()
+    """Nothing else may fill it, if there are any."""
+    hosts: tuple[str, ...] = ()
+    """For a host or an origin: `login.example.com`, or `*.example.com` for whatever is below it."""
+    default: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +200,9 @@ class Provider:
     probe_url: str = ""
     """A cheap GET that a live access token passes."""
     placeholders: tuple[str, ...] = ()
-    """What deployment, connection or callback must fill into the addresses: tenant, shop, domain, …"""
+    """What deployment, connection or callback must still fill into the addresses: tenant, shop, domain, …"""
+    fills: Mapping[str, Placeholder] = field(default_factory=dict)
+    """For each placeholder, what may fill it."""
     client_auth: tuple[ClientAuth, ...] = (ClientAuth.POST,)
     body: Body = Body.FORM
     accept: str = "application/json"
