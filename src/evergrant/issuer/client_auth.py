@@ -3,6 +3,9 @@
 Exactly one method, the registered one (OpenID Connect Core section 12.1). An unknown client costs the same work as a
 known one with a wrong secret (attack S-10). The phases of an endpoint live with the endpoint, so that no grant can
 forget them.
+
+A failure is 401 with a challenge where the Authorization header was used, and 400 where it was not (RFC 6749
+section 5.2): a challenge that nobody asked for makes a browser ask its user for a password.
 """
 
 from hmac import compare_digest
@@ -17,6 +20,9 @@ from evergrant.protocol.basic import read_basic
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 
+CHALLENGED: Final = 401
+UNCHALLENGED: Final = 400
+FAILED: Final = "Client authentication failed."
 _DUMMY: Final = bytes(32)
 
 
@@ -32,18 +38,18 @@ def credentials_of(ask: Ask, form: Form) -> Credentials:
     """The one way in which a request authenticates. Raises `Refused`."""
     header, posted_id, posted_secret = ask.header(b"authorization"), form.get("client_id"), form.get("client_secret")
     if form.get("client_assertion") is not None:
-        raise Refused(Code.INVALID_CLIENT, "Client assertions are not supported here.")
+        raise failed(ask, "Client assertions are not supported here.")
     if header:
         pair = read_basic(header)
         if pair is None:
-            raise Refused(Code.INVALID_CLIENT, "The Authorization header cannot be read.")
+            raise failed(ask, "The Authorization header cannot be read.")
         if posted_secret is not None:
             raise Refused(Code.INVALID_REQUEST, "Authenticate in one way, not in two (RFC 6749 section 2.3).")
         if posted_id is not None and posted_id != pair[0]:
             raise Refused(Code.INVALID_REQUEST, "Two different clients are named.")
         return Credentials(pair[0], pair[1], AuthMethod.BASIC)
     if posted_id is None:
-        raise Refused(Code.INVALID_CLIENT, "The request does not say which client it comes from.", status=401)
+        raise failed(ask, "The request does not say which client it comes from.")
     method = AuthMethod.NONE if posted_secret is None else AuthMethod.POST
     return Credentials(posted_id, posted_secret, method)
 
@@ -66,15 +72,15 @@ def _judged(client: Client | None, given: Credentials, now: int) -> Client:
     if client is not None and not client.confidential:
         # A secret sent by a public client proves nothing and is not looked at (RFC 10017 section 6.3.3.1).
         if given.method is AuthMethod.BASIC and given.secret:
-            raise _refused("a public client sent Basic credentials")
+            raise _refused(given, "a public client sent Basic credentials")
         return client
     right = _knows(client, given.secret or "", now)
     if client is None:
-        raise _refused("unknown client")
+        raise _refused(given, "unknown client")
     if given.method is not client.auth_method:
-        raise _refused(f"{given.method} used, {client.auth_method} registered")
+        raise _refused(given, f"{given.method} used, {client.auth_method} registered")
     if not right:
-        raise _refused("wrong secret")
+        raise _refused(given, "wrong secret")
     return client
 
 
@@ -89,5 +95,12 @@ def _knows(client: Client | None, secret: str, now: int) -> bool:
     return right
 
 
-def _refused(detail: str) -> Refused:
-    return Refused(Code.INVALID_CLIENT, "Client authentication failed.", detail)
+def failed(ask: Ask, description: str, detail: str = "") -> Refused:
+    """The refusal of a request that authenticates no client."""
+    status = CHALLENGED if ask.header(b"authorization") else UNCHALLENGED
+    return Refused(Code.INVALID_CLIENT, description, detail, status)
+
+
+def _refused(given: Credentials, detail: str) -> Refused:
+    status = CHALLENGED if given.method is AuthMethod.BASIC else UNCHALLENGED
+    return Refused(Code.INVALID_CLIENT, FAILED, detail, status)

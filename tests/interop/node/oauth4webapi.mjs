@@ -182,7 +182,7 @@ await check('a refresh with a wrong secret, or of another client, harms nothing'
   await refused('invalid_grant', oauth.processRefreshTokenResponse(server, stranger, foreign))
   if (confidential) {
     const bare = await oauth.refreshTokenGrantRequest(server, client, oauth.None(), tokens.refresh_token, insecure)
-    await unauthenticated(oauth.processRefreshTokenResponse(server, client, bare))
+    await refused('invalid_client', oauth.processRefreshTokenResponse(server, client, bare))
   }
   tokens = await refresh(tokens.refresh_token)
 })

@@ -40,9 +40,9 @@ await check('what it may not have is refused: scopes of people, unknown resource
   await refused('invalid_target', grant({ resource: 'https://elsewhere.example/' }))
 })
 
-await check('a wrong secret is refused with a challenge', async () => {
-  const wrong = await configured(`${own.secret.slice(0, -1)}~`)
-  await unauthenticated(client.clientCredentialsGrant(wrong, { scope: 'notes:read' }))
+await check('a wrong secret is refused, in the header with a challenge', async () => {
+  const wrong = client.clientCredentialsGrant(await configured(`${own.secret.slice(0, -1)}~`), { scope: 'notes:read' })
+  await (own.auth_method === 'client_secret_basic' ? unauthenticated(wrong) : refused('invalid_client', wrong))
 })
 
 finish()

@@ -19,7 +19,11 @@ class IntrospectEndpoint:
     async def __call__(self, ask: Ask) -> Answer:
         refuse_secrets_in_query(ask)
         form = ask.form()
-        caller = await authenticated(self._catalog, ask, form, self._clock.now())
+        try:
+            caller = await authenticated(self._catalog, ask, form, self._clock.now())
+        except Refused as error:
+            # Section 2.3 knows 401 alone; no browser asks here.
+            raise Refused(error.code, error.description, error.detail) from error
         if not caller.confidential:
             raise Refused(Code.INVALID_CLIENT, "Introspection is for clients with a secret (section 2.1).")
         token = form.get("token")

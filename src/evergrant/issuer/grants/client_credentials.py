@@ -5,6 +5,7 @@ from typing import Any
 from evergrant.domain.client import Client
 from evergrant.domain.scope import OFFLINE, OPENID, ScopeSyntaxError, join, parse_scope
 from evergrant.issuer.catalog import Catalog
+from evergrant.issuer.client_auth import FAILED, failed
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.service.minting import Minter, target_of
 from evergrant.issuer.settings import Settings
@@ -24,10 +25,10 @@ class ClientCredentialsGrant:
         self._store, self._catalog, self._minter = store, catalog, minter
         self._settings = settings
 
-    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]:  # noqa: ARG002 - a grant's shape
+    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]:
         # Read from the primary: a client deleted a moment ago elsewhere gets nothing.
         if await self._store.read(lambda tx: tx.clients.get(client.id)) is None:
-            raise Refused(Code.INVALID_CLIENT, "Client authentication failed.", "client is gone")
+            raise failed(ask, FAILED, "client is gone")
         scope = _scope(form.get("scope"), client)
         resources = known_resources(form.resources, self._settings.resources, client.resources)
         target = target_of(self._settings, client, scope, resources)

@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 _SECRET_JSON: Final = (JSON, *NO_STORE, NO_SNIFF)
-# Every 401 says how to do better (RFC 9110 section 15.5.2); at these endpoints clients authenticate by Basic or not.
+# Every 401 says how to do better (RFC 9110 section 15.5.2); at these endpoints Basic is the one scheme there is.
 _BASIC: Final[Header] = (b"www-authenticate", b'Basic realm="evergrant"')
 
 
