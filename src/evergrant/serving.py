@@ -62,6 +62,7 @@ class Door(HttpToolsProtocol):
     def __init__(self, *rest: Any, most: int, **more: Any) -> None:
         super().__init__(*rest, **more)
         self._most = most
+        self._brief: trip.Brief = getattr(self.app, "begin", _never)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -140,7 +141,8 @@ class Door(HttpToolsProtocol):
         exchange = trip.Trip(self, cast("trip.Scope", self.scope), body, keep_alive=keep_alive)
         self.cycle = cast("RequestResponseCycle", exchange)
         if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+            if not exchange.begin(self._brief):
+                self._start_asgi_task(self.cycle, self.app)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
@@ -185,6 +187,11 @@ class Door(HttpToolsProtocol):
             self.transport.close()
         else:
             self.loop.call_later(REQUEST_SECONDS, self._look)
+
+
+def _never(*_: Any) -> bool:
+    """Of applications that begin nothing in step."""
+    return False
 
 
 def _split(url: bytes) -> tuple[bytes, bytes, bytes]:
@@ -362,6 +369,9 @@ class _Late:
     def __init__(self, config: Config, counts: Path) -> None:
         self._config, self._counts = config, counts
         self._app: Application | None = None
+
+    def begin(self, *whole: Any) -> bool:
+        return self._app is not None and self._app.begin(*whole)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self._app is None:

@@ -6,9 +6,12 @@ after the application. Neighbour: `serving` decides which way a request goes.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Protocol
+
+from evergrant.issuer.http.answer import Header
+from evergrant.issuer.http.app import WIRE
 
 _LOG: Final = logging.getLogger("evergrant.requests")
 LARGEST: Final = 16_384
@@ -16,6 +19,8 @@ _STATUS: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode("ascii") 
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
+# Begins a whole request and tells status, headers and body later; false when it does not.
+Brief = Callable[[Scope, bytes, Callable[[int, Sequence[Header], bytes], None]], bool]
 
 
 class Wire(Protocol):
@@ -45,8 +50,27 @@ class Trip:
 
     def __init__(self, wire: Wire, scope: Scope, body: bytes, *, keep_alive: bool) -> None:
         self._wire, self.scope, self.body, self.keep_alive = wire, scope, body, keep_alive
+        scope[WIRE] = wire.transport
         self._asked = self.disconnected = self.more_body = self.response_complete = self.response_started = False
         self.message_event = _UNHEARD
+
+    def begin(self, app: Brief) -> bool:
+        """Begin the exchange in step if the application can; false when it has to be run."""
+        try:
+            return app(self.scope, self.body, self._tell)
+        except Exception as error:  # noqa: BLE001 - the application answers its own faults; this is about the wire
+            _LOG.error("an answer could not be begun", exc_info=error)
+            self._wire.transport.close()
+            return True
+
+    def _tell(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        if not self.disconnected:
+            try:
+                self._head = (status, headers)
+                self._write(body)
+            except Exception as error:  # noqa: BLE001 - as above
+                _LOG.error("an answer could not be sent", exc_info=error)
+                self._wire.transport.close()
 
     async def run_asgi(self, app: App) -> None:
         try:

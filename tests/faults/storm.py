@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.faults.client import KINDS, Holder, Reply, Wanted, form_of, furnish, get, refresh, remember
+from tests.faults.crash_points import DISK
 from tests.faults.history import OK, REFUSED, Answer, History, stored_wrongs, wrongs
-from tests.faults.place import PLAIN, Place, placed
+from tests.faults.place import ARMED, PLAIN, Place, placed
 
 PATIENCE: Final = 30.0
 UNAVAILABLE: Final = 503
@@ -35,6 +36,7 @@ class Counts:
     kills: int = 0
     workers_killed: int = 0
     parents_killed: int = 0
+    troubles: int = 0
     refreshes: int = 0
     repeats: int = 0
     resets: int = 0
@@ -183,6 +185,8 @@ class Killer:
     shortest: float = 0.1
     longest: float = 1.0
     beside: Callable[["Storm", int], Awaitable[None]] | None = None
+    troubled: bool = False
+    """Whether the disk fails for a moment at each round too; every other kill comes in the middle of that."""
 
     async def __call__(self, storm: Storm) -> None:
         chance = random.Random(f"{storm.seed} killer")
@@ -190,7 +194,11 @@ class Killer:
             await self._under_way(storm)
             acting = asyncio.ensure_future(self.beside(storm, number)) if self.beside else None
             await asyncio.sleep(chance.uniform(self.shortest, self.longest))
-            await self._kill(storm, chance)
+            if self.troubled:
+                await self._trouble(storm, chance)
+            if not self.troubled or number % 2:
+                await self._kill(storm, chance)  # in the middle of the trouble, if there is any
+            storm.place.disarm()
             if acting:
                 await acting
         await self._under_way(storm)
@@ -202,6 +210,15 @@ class Killer:
             if time.monotonic() - began > PATIENCE:
                 raise Hang(f"nobody was refreshed in {PATIENCE} seconds after a start")
             await asyncio.sleep(0.01)
+
+    async def _trouble(self, storm: Storm, chance: random.Random) -> None:
+        """The disk fails for some moments, and works for some between."""
+        for _ in range(4):
+            storm.counts.troubles += 1
+            storm.place.disarm()
+            await asyncio.sleep(chance.uniform(0, 0.1))
+            storm.place.arm(chance.choice(sorted(DISK)))
+            await asyncio.sleep(chance.uniform(0.02, 0.2))
 
     async def _kill(self, storm: Storm, chance: random.Random) -> None:
         place, counts = storm.place, storm.counts
@@ -233,6 +250,8 @@ class Trial:
     clients: int = 12
     people: int = 6
     operator: bool = False
+    troubled: bool = False
+    think: float = 0.05
 
 
 async def operate(storm: Storm, number: int) -> None:
@@ -274,14 +293,14 @@ class Outcome:
 
 def weather(folder: Path, trial: Trial) -> Outcome:
     """Run one trial and judge it."""
-    with placed(folder, trial.workers, module=PLAIN) as place:
+    with placed(folder, trial.workers, module=ARMED if trial.troubled else PLAIN) as place:
         each = trial.clients // len(KINDS)
         holders = furnish(place.data, Wanted(KINDS, each=each, people=trial.people))
         # Every third family is shared by two tabs that wake at the same moment.
         tabs = [2 if at % 3 == 0 and holder.kind.rotates else 1 for at, holder in enumerate(holders)]
-        storm = Storm(place, holders, tabs, trial.seed)
+        storm = Storm(place, holders, tabs, trial.seed, trial.think)
         place.start()
-        killer = Killer(trial.rounds, beside=operate if trial.operator else None)
+        killer = Killer(trial.rounds, beside=operate if trial.operator else None, troubled=trial.troubled)
         asyncio.run(storm.rage(killer))
         found = _told_at_the_end(storm)
         place.kill()

@@ -38,3 +38,14 @@ def test_inv_5_inv_8_two_workers_killed_one_by_one_and_together_while_an_operato
     assert counts.ended > 0
     assert counts.workers_killed + counts.parents_killed > 0
     assert counts.refreshes > 10 * KILLS
+
+
+@pytest.mark.xdist_group("storm1")
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.timeout(3_600)
+def test_o_08_inv_6_inv_12_a_disk_that_fails_now_and_then_under_load_loses_nothing(tmp_path, workers):
+    trial = Trial(workers, rounds=KILLS // 2, seed=SEED, clients=24, troubled=True, think=0.02)
+    counts = survived(tmp_path, trial)
+    assert counts.unavailable > 0, "nobody noticed the trouble"
+    assert counts.troubles > 0
+    assert counts.refreshes > 5 * KILLS

@@ -68,6 +68,18 @@ async def authenticated(catalog: Catalog, ask: Ask, form: Form, now: int) -> Cli
     return _judged(catalog.client(given.client_id), given, now)
 
 
+def known(catalog: Catalog, ask: Ask, form: Form, now: int) -> Client | None:
+    """The client a request comes from as far as the catalog knows at this moment, else None: `authenticated` says why.
+
+    Raises `Refused` for a request that could not be right for any client.
+    """
+    given = credentials_of(ask, form)
+    try:
+        return _judged(catalog.client(given.client_id), given, now)
+    except Refused:
+        return None
+
+
 def _judged(client: Client | None, given: Credentials, now: int) -> Client:
     if client is not None and not client.confidential:
         # A secret sent by a public client proves nothing and is not looked at (RFC 10017 section 6.3.3.1).

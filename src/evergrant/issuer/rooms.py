@@ -3,7 +3,7 @@
 Takes ports and settings, opens nothing. What is behind the ports is chosen in `evergrant.assembly`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from evergrant.clock import Clock
@@ -63,30 +63,30 @@ class Ground(NamedTuple):
     tally: Tally
 
 
-def grants(ground: Ground) -> dict[str, Grant]:
-    """The grant types that are switched on."""
+def token_endpoint(ground: Ground) -> tuple[TokenEndpoint, Collection[str]]:
+    """The token endpoint, and the grant types that are switched on."""
     minter = Minter(ground.settings, ground.entropy)
     parts = (ground.store, ground.catalog, minter, ground.settings)
-    return {
+    refreshing = RefreshTokenGrant(Refresher(*parts, ground.clock, ground.entropy, ground.tally))
+    grants: dict[str, Grant] = {
         AUTHORIZATION_CODE: AuthorizationCodeGrant(Redeemer(*parts, ground.entropy)),
-        REFRESH_TOKEN: RefreshTokenGrant(Refresher(*parts, ground.clock, ground.entropy, ground.tally)),
+        REFRESH_TOKEN: refreshing,
         CLIENT_CREDENTIALS: ClientCredentialsGrant(*parts),
     }
+    return TokenEndpoint(ground.catalog, grants, refreshing, ground.clock, ground.tally), grants.keys()
 
 
 def machine_routes(ground: Ground, operate: Operate) -> dict[str, Route]:
     """What machines ask."""
     inspector = Inspector(ground.store, ground.catalog, ground.settings, ground.clock)
-    offered = grants(ground)
+    token, offered = token_endpoint(ground)
     discovery = Discovery(ground.catalog, ground.settings, offered, ground.clock)
     revoker = Revoker(ground.store, ground.catalog, ground.clock)
     userinfo = UserinfoEndpoint(inspector, ground.settings)
     base = ground.settings.base
     document = Route("metadata", {"GET": discovery.document}, cors=True)
     return {
-        f"{base}/token": Route(
-            "token", {"POST": TokenEndpoint(ground.catalog, offered, ground.clock, ground.tally)}, cors=True
-        ),
+        f"{base}/token": Route("token", {"POST": token}, cors=True, brief=token.brief),
         f"{base}/revoke": Route("revoke", {"POST": RevokeEndpoint(ground.catalog, revoker, ground.clock)}, cors=True),
         f"{base}/introspect": Route(
             "introspect", {"POST": IntrospectEndpoint(ground.catalog, inspector, ground.clock)}

@@ -10,7 +10,7 @@ What work raises reaches whoever asked, its writes undone and nobody else's. A `
 `StoreUnavailable` when the outcome is a clean nothing or unknown, or the store is closed; a retry is always safe.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from evergrant.domain.account import Account
@@ -197,9 +197,9 @@ class Store(Protocol):
 
     async def settle(self, family_id: bytes, decide: Callable[[Family | None], Settlement]) -> Settlement: ...
 
-    async def settle_then(
+    def settle_then(
         self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Finish[T]
-    ) -> T:
+    ) -> Awaitable[T]:
         """Settle, and once it is durable answer with what *finish* returns for the settlement.
 
         *finish* is a generator run on the event loop; each of its steps is taken for every settlement of one commit

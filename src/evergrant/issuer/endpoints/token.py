@@ -1,13 +1,14 @@
 """/token (RFC 6749 section 3.2): parse, authenticate the client, check that it may, let the grant answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from evergrant.clock import Clock
 from evergrant.domain.client import Client
 from evergrant.issuer.catalog import Catalog
-from evergrant.issuer.client_auth import authenticated
+from evergrant.issuer.client_auth import authenticated, known
 from evergrant.issuer.http.answer import Answer, secret_json
+from evergrant.issuer.http.app import Told
 from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.tally import Tally
 from evergrant.protocol.error import Code, Refused
@@ -23,11 +24,26 @@ class Grant(Protocol):
     async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]: ...
 
 
+class BriefGrant(Protocol):
+    """A grant type whose answer can be begun in step and told later: its members, or what went wrong."""
+
+    @property
+    def name(self) -> str: ...
+
+    def begin(
+        self, client: Client, ask: Ask, form: Form, now: int, done: Callable[[dict[str, Any] | BaseException], None]
+    ) -> None:
+        """Raises `Refused`; then *done* is never called."""
+        ...
+
+
 class TokenEndpoint:
     """The token endpoint with the grants that are switched on."""
 
-    def __init__(self, catalog: Catalog, grants: Mapping[str, Grant], clock: Clock, tally: Tally) -> None:
-        self._catalog, self._grants, self._clock, self._tally = catalog, grants, clock, tally
+    def __init__(
+        self, catalog: Catalog, grants: Mapping[str, Grant], brief: BriefGrant, clock: Clock, tally: Tally
+    ) -> None:
+        self._catalog, self._grants, self._brief, self._clock, self._tally = catalog, grants, brief, clock, tally
 
     async def __call__(self, ask: Ask) -> Answer:
         refuse_secrets_in_query(ask)
@@ -45,6 +61,30 @@ class TokenEndpoint:
         members = await grant.answer(client, ask, form, now)
         self._tally.issued(name)
         return secret_json(members)
+
+
+    def brief(self, ask: Ask, told: Told) -> bool:
+        """Begin a refresh whose client is known at this moment; leave everything else to the call (see `Route`)."""
+        name = self._brief.name
+        if ask.query or self._catalog.stale:
+            return False
+        try:
+            form, now = ask.form(), self._clock.now()
+            client = known(self._catalog, ask, form, now) if form.get("grant_type") == name else None
+            if client is None or not client.may(name):
+                return False
+
+            def done(outcome: dict[str, Any] | BaseException) -> None:
+                if isinstance(outcome, BaseException):
+                    told(outcome)
+                else:
+                    self._tally.issued(name)
+                    told(secret_json(outcome))
+
+            self._brief.begin(client, ask, form, now, done)
+        except Refused as error:
+            told(error)
+        return True
 
 
 def refuse_secrets_in_query(ask: Ask) -> None:

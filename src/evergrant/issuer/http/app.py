@@ -4,11 +4,11 @@ Order: host, route, method, headers, body within limits, handler, answer. Routin
 """
 
 from asyncio import timeout
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from evergrant.issuer.http.answer import Answer, Header, plain, refusal
-from evergrant.issuer.http.ask import Ask, Network, network_of
+from evergrant.issuer.http.ask import Ask, Network, network_of, never
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import FormLimits
 from evergrant.store.port import StoreUnavailable
@@ -18,6 +18,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Ask], Awaitable[Answer]]
 BODY_SECONDS: Final = 10
+# Where a server may put the connection that the answer goes to; it can say whether that is closing.
+WIRE: Final = "evergrant.wire"
 # Beyond this a length is too large whatever it says, and reading it as a number would cost more than the body.
 MOST_DIGITS: Final = 18
 # Two of these in one request mean that somebody in between may have read the other one (attack A-07).
@@ -25,18 +27,24 @@ _ONCE: Final = frozenset({b"host", b"authorization", b"content-type", b"content-
 
 
 Tell = Callable[[Refused, str], Answer]
+# What comes of a request that was begun: its answer, or what went wrong.
+Told = Callable[[Answer | BaseException], None]
+Brief = Callable[[Ask, Told], bool]
 
 
 class Route(NamedTuple):
     """What lives at a path. *cors* lets scripts of any origin read it; they bring their own credentials, never cookies.
 
     *tell* is how a refusal looks there, given its error id: a page for people; None is JSON for machines.
+    *brief* may begin a POST in step, without a task of its own: it returns true and tells later, or returns false with
+    nothing done, and the method's handler answers.
     """
 
     name: str
     methods: Mapping[str, Handler]
     cors: bool = False
     tell: Tell | None = None
+    brief: Brief | None = None
 
 
 class Watch(Protocol):
@@ -104,6 +112,30 @@ class Application:
             if leaving:
                 return
 
+    def begin(self, scope: Scope, body: bytes, tell: Callable[[int, Sequence[Header], bytes], None]) -> bool:
+        """Begin a whole request in step, for servers that can (see `Route`); *tell* gets status, headers and body.
+
+        False, with nothing done, for every request that goes the way of `__call__`.
+        """
+        route = self._routes.get(scope["raw_path"])
+        if route is None or route.brief is None or scope["method"] != "POST":
+            return False
+        started = self._watch.monotonic()
+        try:
+            headers = self._headers(scope["headers"])
+        except Refused:
+            return False
+        if headers.get(b"host") not in self._limits.hosts or len(body) > self._limits.body:
+            return False
+        ask = self._ask(scope, scope["raw_path"], headers, body)
+
+        def told(outcome: Answer | BaseException) -> None:
+            answer = outcome if isinstance(outcome, Answer) else self._trouble(scope, route, outcome, ask)
+            tell(answer.status, _headers_of(answer, route), answer.body)
+            self._watch.answered(route.name, answer.status, self._watch.monotonic() - started)
+
+        return route.brief(ask, told)
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._watch.monotonic()
         path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
@@ -113,10 +145,7 @@ class Application:
         except Gone:
             return
         body = b"" if scope["method"] == "HEAD" else answer.body
-        headers: list[Header] = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
-        if route.cors:
-            headers += _CORS
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.start", "status": answer.status, "headers": _headers_of(answer, route)})
         await send({"type": "http.response.body", "body": body})
         self._watch.answered(route.name, answer.status, self._watch.monotonic() - started)
 
@@ -131,21 +160,30 @@ class Application:
             if handler is None:
                 return self._other_method(scope, route, method)
             body = await self._body(headers, receive) if method == "POST" else b""
-            network = network_of(scope, headers, self._limits.trusted)
-            text = path.decode("ascii", "replace")
-            ask = Ask(method, text, scope["query_string"], headers, body, network, self._limits.form)
+            ask = self._ask(scope, path, headers, body)
             return await handler(ask)
-        except Refused as error:
-            return self._refused(scope, route, error, ask)
-        except StoreUnavailable as error:
-            trouble = Refused(Code.TEMPORARILY_UNAVAILABLE, "Try again; nothing was changed.", str(error))
-            return self._refused(scope, route, trouble, ask)
         except Gone:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: logged with an id, told without detail
-            identity = self._watch.failed(route.name, error)
-            trouble = Refused(Code.SERVER_ERROR, f"An unexpected error, reported as {identity}.")
-            return refusal(trouble, identity) if route.tell is None else route.tell(trouble, identity)
+            return self._trouble(scope, route, error, ask)
+
+    def _ask(self, scope: Scope, path: bytes, headers: Mapping[bytes, bytes], body: bytes) -> Ask:
+        network = network_of(scope, headers, self._limits.trusted)
+        wire = scope.get(WIRE)
+        gone = never if wire is None else wire.is_closing
+        text = path.decode("ascii", "replace")
+        return Ask(scope["method"], text, scope["query_string"], headers, body, network, self._limits.form, gone)
+
+    def _trouble(self, scope: Scope, route: Route, error: BaseException, ask: Ask | None) -> Answer:
+        """The answer to a request that was refused or failed."""
+        if isinstance(error, Refused):
+            return self._refused(scope, route, error, ask)
+        if isinstance(error, StoreUnavailable):
+            trouble = Refused(Code.TEMPORARILY_UNAVAILABLE, "Try again; nothing was changed.", str(error))
+            return self._refused(scope, route, trouble, ask)
+        identity = self._watch.failed(route.name, error)
+        trouble = Refused(Code.SERVER_ERROR, f"An unexpected error, reported as {identity}.")
+        return refusal(trouble, identity) if route.tell is None else route.tell(trouble, identity)
 
     def _refused(self, scope: Scope, route: Route, error: Refused, ask: Ask | None) -> Answer:
         identity = self._watch.refused(route.name, error, ask or _unread(scope, self._limits))
@@ -211,6 +249,13 @@ _PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-headers", b"Authorization, Content-Type, DPoP"),
     (b"access-control-max-age", b"3600"),
 )
+
+
+def _headers_of(answer: Answer, route: Route) -> list[Header]:
+    headers: list[Header] = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+    if route.cors:
+        headers += _CORS
+    return headers
 
 
 def _unread(scope: Scope, limits: HttpLimits) -> Ask:

@@ -1,7 +1,7 @@
 """One request, read whole and within limits, as a value."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from evergrant.protocol.error import Code, Refused
@@ -13,14 +13,22 @@ MAX_COOKIES: Final = 50
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class Ask:
-    """A request. Header names are lower-case bytes; *network* is the address of whoever asks, as far as it is known."""
+def never() -> bool:
+    """The answer to whether somebody has hung up, where nobody can know."""
+    return False
 
-    __slots__ = ("_cookies", "_limits", "body", "headers", "method", "network", "path", "query")
+
+class Ask:
+    """A request. Header names are lower-case bytes; *network* is the address of whoever asks, as far as it is known.
+
+    *gone* says whether whoever asked has hung up.
+    """
+
+    __slots__ = ("_cookies", "_limits", "body", "gone", "headers", "method", "network", "path", "query")
 
     def __init__(
         self, method: str, path: str, query: bytes, headers: Mapping[bytes, bytes], body: bytes, network: str,
-        limits: FormLimits,
+        limits: FormLimits, gone: Callable[[], bool] = never,
     ) -> None:  # fmt: skip
         self.method: Final = method
         self.path: Final = path
@@ -28,6 +36,7 @@ class Ask:
         self.headers: Final = headers
         self.body: Final = body
         self.network: Final = network
+        self.gone: Final = gone
         self._limits: Final = limits
         self._cookies: dict[str, str] | None = None
 

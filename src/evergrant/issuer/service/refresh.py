@@ -5,7 +5,9 @@ the store. Randomness is drawn before the transaction: entropy is no decision. W
 by repeating the request.
 """
 
-from collections.abc import Generator
+from asyncio import Future, ensure_future
+from collections.abc import Awaitable, Callable, Generator
+from functools import partial
 from typing import Any, Final, NamedTuple, assert_never
 
 from evergrant.clock import Clock
@@ -34,13 +36,14 @@ HEAD_DIGEST: Final = "refresh token"
 
 
 class RefreshAsk(NamedTuple):
-    """One refresh as it arrived. *scope* as sent, None when it was not."""
+    """One refresh as it arrived. *scope* as sent, None when it was not; *gone* says whether the client has hung up."""
 
     token: str
     scope: str | None
     resources: tuple[str, ...]
     network: str
     agent: str
+    gone: Callable[[], bool]
 
 
 class _Owed(NamedTuple):
@@ -64,6 +67,37 @@ class Refresher:
 
     async def refresh(self, client: Client, ask: RefreshAsk, now: int) -> dict[str, Any]:
         """The answer's members. Raises `Refused`; `StoreUnavailable` when a retry is safe."""
+        return await self._whole(client, await self._settled(client, ask, now), now)
+
+    def begin(
+        self, client: Client, ask: RefreshAsk, now: int, done: Callable[[dict[str, Any] | BaseException], None]
+    ) -> None:
+        """As `refresh`, without a task: *done* gets the members, or what went wrong after the settle was asked for."""
+        settling = ensure_future(self._settled(client, ask, now))
+        settling.add_done_callback(partial(self._told, client, now, done))
+
+    def _told(
+        self, client: Client, now: int, done: Callable[[dict[str, Any] | BaseException], None], future: "Future[Any]"
+    ) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is not None:
+            done(error)
+        elif isinstance(settled := future.result(), _Owed):
+            owing = ensure_future(self._whole(client, settled, now))
+            owing.add_done_callback(partial(self._told, client, now, done))
+        else:
+            done(settled)
+
+    async def _whole(self, client: Client, settled: "dict[str, Any] | _Owed", now: int) -> dict[str, Any]:
+        if not isinstance(settled, _Owed):
+            return settled
+        extra = await id_token_claims(self._store, settled.family)
+        return whole(self._members(client, settled, now, extra))
+
+    def _settled(self, client: Client, ask: RefreshAsk, now: int) -> "Awaitable[dict[str, Any] | _Owed]":
+        """Everything that needs no store, then one settle, and the answer or what it still lacks."""
         ring = self._catalog.ring
         token = ring.read(ask.token)
         if token is None:
@@ -81,6 +115,10 @@ class Refresher:
         policy = self._catalog.policy(client)
 
         def decision(family: Family | None) -> Settlement:
+            # Held up for long, a request may come after its own repetition was answered and that answer used: two
+            # generations late, and taken for theft. Whoever hung up gets nothing anyway, and comes again.
+            if ask.gone():
+                raise Refused(Code.TEMPORARILY_UNAVAILABLE, "Try again; nothing was changed.", "the client hung up")
             following, sealed = draw(token, version, randomness)
             successor = Successor(digest(HEAD_DIGEST, following.secret), sealed)
             settlement = decide(family, presented, presentation, successor, policy, now)
@@ -95,11 +133,7 @@ class Refresher:
             members = self._finished(client, settlement, presentation, refresh, now, randomness[DRAW_LENGTH:])
             return (yield from members)
 
-        settled = await self._store.settle_then(token.family_id, decision, finish)
-        if not isinstance(settled, _Owed):
-            return settled
-        extra = await id_token_claims(self._store, settled.family)
-        return whole(self._members(client, settled, now, extra))
+        return self._store.settle_then(token.family_id, decision, finish)
 
     def _tell(self, settlement: Settlement) -> None:
         self._tally.refreshed(settlement.verdict, settlement.refusal)

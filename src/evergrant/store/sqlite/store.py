@@ -1,7 +1,7 @@
 """The store object: one writer thread, a few reader threads, one file."""
 
 import threading
-from asyncio import get_running_loop
+from asyncio import Future, get_running_loop
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -52,11 +52,10 @@ class SqliteStore:
         settled: Settlement = await self._writer.submit(family_id, decide)
         return settled
 
-    async def settle_then(
+    def settle_then(
         self, family_id: bytes, decide: Callable[[Family | None], Settlement], finish: Finish[T]
-    ) -> T:
-        finished: T = await self._writer.submit(family_id, decide, finish)
-        return finished
+    ) -> "Future[T]":
+        return self._writer.submit(family_id, decide, finish)
 
     async def write(self, work: Callable[[Any], T]) -> T:
         result: T = await self._writer.submit(None, work)
