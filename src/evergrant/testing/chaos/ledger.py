@@ -20,8 +20,8 @@ def fingerprint(token: str) -> str:
 class Seen:
     """One refresh request. Instants are the server's, in seconds.
 
-    *successor* is the token handed out; *killed* the grants that ended because of this request; *faults* the modes in
-    force; *second* whether the token presented had been spent before.
+    *successor* is the token handed out; *killed* the grants that ended because of this request; *modes* those in
+    force for it; *second* whether the token presented had been spent before.
     """
 
     number: int
@@ -33,9 +33,7 @@ class Seen:
     successor: str = ""
     second: bool = False
     killed: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-    lost: bool = False
-    """The answer did not reach the client whole."""
+    modes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

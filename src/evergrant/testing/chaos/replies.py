@@ -27,6 +27,16 @@ def put(members: dict[str, Any], path: str, value: object) -> None:
     members[last] = value
 
 
+def has(members: Mapping[str, Any], path: str) -> bool:
+    """Whether there is a member at a dotted path."""
+    found: Any = members
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return False
+        found = found[name]
+    return True
+
+
 def token_members(
     pairs: Mapping[str, Pair], grant: Grant, behaviour: Behaviour, *, refreshed: bool, now: int, origin: str,
     separator: str,
@@ -67,10 +77,11 @@ def _record(
 
 def _about(members: dict[str, Any], reply: Reply, user: str, origin: str) -> None:
     for paths, value in ((reply.subject, user), (reply.label, f"Account of {user}")):
-        if paths and "(" not in paths[0]:
+        if paths:
             put(members, paths[0], value)
     for name in reply.keep:
-        put(members, name, origin if looks_like_origin(name) else f"{name.rpartition('.')[2]}-1")
+        if not has(members, name):
+            put(members, name, origin if looks_like_origin(name) else f"{name.rpartition('.')[2]}-1")
     if reply.ok:
         put(members, reply.ok, value=True)
 

@@ -1,6 +1,5 @@
 """Starting a chaos provider in this process, and what a test does with it while it runs."""
 
-import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -8,16 +7,17 @@ from typing import Any, Final, Self
 
 from evergrant.clock import Clock, SystemClock
 from evergrant.entropy import Entropy, SeededEntropy, SystemEntropy
+from evergrant.keeper.provider.catalog import Catalog
 from evergrant.keeper.provider.model import Provider
 from evergrant.testing.chaos.client_auth import Registered
 from evergrant.testing.chaos.endpoints.control import make_grant
 from evergrant.testing.chaos.endpoints.device import decide
 from evergrant.testing.chaos.ledger import Ledger
-from evergrant.testing.chaos.modes import InForce, Wish, wish
 from evergrant.testing.chaos.plain import PLAIN
 from evergrant.testing.chaos.site import Site
 from evergrant.testing.chaos.state import State
 from evergrant.testing.chaos.wire import Listener
+from evergrant.testing.chaos.wishes import InForce, Wish, wish
 
 HOST: Final = "127.0.0.1"
 CLIENT_ID: Final = "chaos-client"
@@ -56,7 +56,7 @@ class Chaos:
         self, provider: str | Provider = "plain", modes: Iterable[str | Wish] = (), *, clock: Clock | None = None,
         seed: int | str | None = None, user: str | None = "ada", host: str = HOST, port: int = 0, late: bool = False,
     ) -> None:  # fmt: skip
-        """Prepare; nothing listens yet. Raises `NoSuchMode`, and for an unknown provider what the catalog raises."""
+        """Prepare; nothing listens yet. Raises `NoSuchMode`, `UnknownProvider`."""
         entropy: Entropy = SystemEntropy() if seed is None else SeededEntropy(f"tokens {seed}")
         dice: Entropy = SystemEntropy() if seed is None else SeededEntropy(f"dice {seed}")
         in_force = InForce(map(_wish, modes), lambda: int.from_bytes(dice.draw(8), "big") / 2**64)
@@ -152,12 +152,10 @@ class Chaos:
 
 
 def known(name: str) -> Provider:
-    """A provider by its id: `plain`, or one that is shipped. Raises what the catalog raises for an unknown one."""
+    """A provider by its id: `plain`, or one that is shipped. Raises `UnknownProvider`."""
     if name == PLAIN.id:
         return PLAIN
-    catalog: Any = importlib.import_module("evergrant.keeper.provider.catalog")
-    found: Provider = catalog.Catalog.shipped().get(name)
-    return found
+    return Catalog.shipped().get(name)
 
 
 def _wish(one: str | Wish) -> Wish:

@@ -14,7 +14,7 @@ from evergrant.testing.chaos.endpoints.authorize import authorize
 from evergrant.testing.chaos.endpoints.control import CONTROL, control
 from evergrant.testing.chaos.endpoints.device import PAGE, device, device_page
 from evergrant.testing.chaos.endpoints.revoke import revoke
-from evergrant.testing.chaos.modes import Occasion
+from evergrant.testing.chaos.mode import Occasion
 from evergrant.testing.chaos.replies import error
 from evergrant.testing.chaos.spending import Outcome
 from evergrant.testing.chaos.state import State
@@ -68,18 +68,18 @@ class Site:
         params = state.params(request)
         usual = tokens.REFRESH if request.path == addresses.REFRESH else ""
         occasion = _GRANTS.get(params.get("grant_type", usual), Occasion.EXCHANGE)
-        behaviour, faults = state.modes.changed(state.base, occasion)
+        behaviour, modes = state.modes.changed(state.base, occasion)
         if occasion is not Occasion.REFRESH:
             return await self._around(
-                behaviour, lambda: behaviour.instead or tokens.token(state, request, behaviour, faults)
+                behaviour, lambda: behaviour.instead or tokens.token(state, request, behaviour, modes)
             )
         value = params.get("refresh_token", "")
 
         def answering() -> Answer:
             if behaviour.instead is not None:
-                tokens.note(state, params, Outcome.UNREACHED, faults)
+                tokens.note(state, params, Outcome.UNREACHED, modes)
                 return behaviour.instead
-            return tokens.token(state, request, behaviour, faults)
+            return tokens.token(state, request, behaviour, modes)
 
         state.ledger.begins(value)
         try:

@@ -17,10 +17,10 @@ from evergrant.testing.chaos.behaviour import Behaviour, behaviour_of
 from evergrant.testing.chaos.client_auth import Registered
 from evergrant.testing.chaos.grants import Book, Grant, Pair
 from evergrant.testing.chaos.ledger import Ledger
-from evergrant.testing.chaos.modes import InForce
 from evergrant.testing.chaos.replies import put, token_members
 from evergrant.testing.chaos.spending import Lifetime
 from evergrant.testing.chaos.wire import Request
+from evergrant.testing.chaos.wishes import InForce
 
 CODE_SECONDS: Final = 60
 DEVICE_SECONDS: Final = 600

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from evergrant.testing.chaos.endpoints.device import decide
 from evergrant.testing.chaos.endpoints.token import granted
-from evergrant.testing.chaos.modes import NoSuchMode, Occasion, wish
+from evergrant.testing.chaos.mode import NoSuchMode, Occasion
 from evergrant.testing.chaos.replies import JSON, error
 from evergrant.testing.chaos.state import Asked, State
 from evergrant.testing.chaos.wire import Answer, Request
+from evergrant.testing.chaos.wishes import wish
 
 CONTROL: Final = "/chaos"
 

@@ -33,7 +33,8 @@ def revoke(state: State, request: Request) -> Answer:
         return _DONE
     grant = state.book.of_refresh(value) or state.book.of_access(value)
     if grant is not None:
-        state.book.end([grant], "revoked")
+        others = state.book.of_user(grant.user) if facts.ends_only_itself is False else ()
+        state.book.end([grant, *others], "revoked")
     return _DONE
 
 

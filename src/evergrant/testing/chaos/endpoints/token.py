@@ -19,7 +19,7 @@ REFRESH: Final = "refresh_token"
 DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"
 
 
-def token(state: State, request: Request, behaviour: Behaviour, faults: tuple[str, ...]) -> Answer:
+def token(state: State, request: Request, behaviour: Behaviour, modes: tuple[str, ...]) -> Answer:
     """Answer one token request."""
     params, form = state.params(request), state.form(request, behaviour)
     grant_type = params.get("grant_type", REFRESH if request.path == "/refresh" else "")
@@ -29,21 +29,21 @@ def token(state: State, request: Request, behaviour: Behaviour, faults: tuple[st
             case "authorization_code":
                 return _exchange(state, params, behaviour, form=form)
             case "refresh_token":
-                return _refresh(state, params, behaviour, faults, form=form)
+                return _refresh(state, params, behaviour, modes, form=form)
             case _ if grant_type == DEVICE and state.facts.device_url:
                 return _device(state, params, behaviour, form=form)
         wrong = error("unsupported_grant_type", f"grant_type {grant_type!r} is not offered here.", form=form)
     if grant_type == REFRESH:
-        note(state, params, Outcome.REFUSED, faults)
+        note(state, params, Outcome.REFUSED, modes)
     return wrong
 
 
-def note(state: State, params: Mapping[str, str], outcome: Outcome, faults: tuple[str, ...]) -> None:
+def note(state: State, params: Mapping[str, str], outcome: Outcome, modes: tuple[str, ...]) -> None:
     """Write down a refresh request that came to nothing."""
     value = params.get("refresh_token", "")
     grant = state.book.of_refresh(value)
     state.ledger.add(
-        at=state.clock.now(), token=fingerprint(value), outcome=outcome, grant=grant.id if grant else "", faults=faults
+        at=state.clock.now(), token=fingerprint(value), outcome=outcome, grant=grant.id if grant else "", modes=modes
     )
 
 
@@ -106,18 +106,18 @@ def _refreshable(state: State, asked: Asked, params: Mapping[str, str]) -> bool:
 
 
 def _refresh(
-    state: State, params: Mapping[str, str], behaviour: Behaviour, faults: tuple[str, ...], *, form: bool
+    state: State, params: Mapping[str, str], behaviour: Behaviour, modes: tuple[str, ...], *, form: bool
 ) -> Answer:
     value = params.get("refresh_token", "")
     wrong = _bad_refresh(state, params, form=form)
     if wrong is not None:
-        note(state, params, Outcome.REFUSED, faults)
+        note(state, params, Outcome.REFUSED, modes)
         return wrong
     spent = state.book.refresh(value, behaviour)
     state.ledger.add(
         at=state.clock.now(), token=fingerprint(value), outcome=spent.outcome, second=spent.second,
         grant=spent.family.grant.id if spent.family else "", record=spent.family.record if spent.family else "",
-        successor=fingerprint(spent.pair.refresh) if spent.pair else "", killed=spent.killed, faults=faults,
+        successor=fingerprint(spent.pair.refresh) if spent.pair else "", killed=spent.killed, modes=modes,
     )  # fmt: skip
     if spent.outcome in SERVED and spent.family and spent.pair:
         name = spent.family.record
