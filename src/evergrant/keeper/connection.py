@@ -179,6 +179,8 @@ class Intent:
     step: Step = Step.OPEN
     reply: bytes = b""
     """Sealed: status, headers of interest and body exactly as received."""
+    earlier: tuple[bytes, ...] = ()
+    """Replies journalled before that one, oldest first: a late one beside that of a replay."""
     answered_at: int = 0
     replays: int = 0
     """How often this same token was sent again to resolve the doubt."""

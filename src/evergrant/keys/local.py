@@ -4,6 +4,7 @@ import os
 import stat
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -56,7 +57,12 @@ def from_text(text: str, origin: str) -> LocalKek:
 def from_file(path: Path, entropy: Entropy, *, make: bool) -> LocalKek:
     """The key in *path*, made first when it is missing and *make* is true. Raises `KeyUnusable`."""
     if make and not path.exists():
-        _make(path, entropy)
+        write_key_file(path, [b64encode(entropy.draw(LENGTH)).decode("ascii")], entropy, replace=False)
+    return from_text(owned_text(path), str(path))
+
+
+def owned_text(path: Path) -> str:
+    """What stands in a file that only its owner may touch. Raises `KeyUnusable`."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_text(encoding="ascii")
@@ -66,23 +72,29 @@ def from_file(path: Path, entropy: Entropy, *, make: bool) -> LocalKek:
     if mode & 0o077:
         msg = f"{path}: others may read the key-encryption key (mode {mode:04o}); run: chmod 600 {path}"
         raise KeyUnusable(msg)
-    return from_text(text, str(path))
+    return text
 
 
-def _make(path: Path, entropy: Entropy) -> None:
-    text = b64encode(entropy.draw(LENGTH)).decode("ascii") + "\n"
+def write_key_file(path: Path, lines: Sequence[str], entropy: Entropy, *, replace: bool) -> None:
+    """Write the whole file or nothing, for its owner alone. Without *replace* a file that is there stays.
+
+    Raises `KeyUnusable`.
+    """
     # A name of its own each time: in a container every start has the same process id.
     scratch = path.with_name(f"{path.name}.{os.getpid()}.{entropy.draw(8).hex()}")
     try:
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(text)
+                file.writelines(f"{line}\n" for line in lines)
                 file.flush()
                 os.fsync(file.fileno())
-            # A link, not a rename: of two processes that start together, one key wins and neither is overwritten.
-            with suppress(FileExistsError):
-                os.link(scratch, path)
+            if replace:
+                scratch.replace(path)
+            else:
+                # A link, not a rename: of two processes that start together, one key wins and neither is overwritten.
+                with suppress(FileExistsError):
+                    os.link(scratch, path)
         finally:
             scratch.unlink(missing_ok=True)
         _sync_folder(path.parent)

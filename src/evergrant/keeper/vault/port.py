@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from evergrant.keeper.connection import Claim, Connection, Intent, Pending, Record
+from evergrant.keeper.connection import Claim, Connection, Health, Intent, Pending, Record
 from evergrant.keeper.event import Event, Letter, Stored
 
 
@@ -23,7 +23,7 @@ class VaultUnusable(Exception):
 
 
 class Fenced(Exception):
-    """The claim is not ours any more: another refresher took over, or the record has moved on."""
+    """The claim is not ours any more, or what was read has moved on meanwhile: read again before going on."""
 
 
 class Taken(Exception):
@@ -41,6 +41,7 @@ class Found:
     connection: Connection
     records: Mapping[str, Record]
     intents: Mapping[str, Intent] = field(default_factory=dict)
+    """By the name of their record, like everything here."""
     claims: Mapping[str, Claim] = field(default_factory=dict)
     """Live ones only, by the vault's clock."""
 
@@ -50,7 +51,7 @@ class Change:
     """What one transaction writes. Everything in it happens, or nothing.
 
     *connection* is written if its stored version is *expected*; else `Fenced`. *claim*, when given, must still be the
-    live or latest one of its record (same fence), else `Fenced`.
+    live or latest one of its record (same fence, not released), else `Fenced`.
     """
 
     connection: Connection
@@ -58,11 +59,21 @@ class Change:
     records: Sequence[Record] = ()
     claim: Claim | None = None
     intent: Intent | None = None
-    """Replaces the intent of the same id."""
+    """Replaces the intent of the same id, as it was read: *answered_at* tells which journalled reply was seen.
+
+    `Fenced` when whoever held the claim before has journalled a reply that was not seen yet.
+    """
     release: bool = False
     """Give up *claim* in the same transaction."""
     events: Sequence[Event] = ()
     letters: Sequence[Letter] = ()
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a part of another connection: it could be another tenant's."""
+        parts = [*self.records, *(part for part in (self.claim, self.intent) if part is not None)]
+        if any(part.connection_id != self.connection.id for part in parts):
+            msg = f"a change of {self.connection.id} cannot carry parts of another connection"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,16 @@ class ApiKey:
     ended_at: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TrailEnds:
+    """Both ends of the audit trail: the last event swept away, and the last one written. Zero and empty at first."""
+
+    swept: int = 0
+    swept_chain: bytes = b""
+    last: int = 0
+    last_chain: bytes = b""
+
+
 class Vault(Protocol):
     """One place where connections are kept, shared by threads, processes and hosts."""
 
@@ -113,7 +134,9 @@ class Vault(Protocol):
 
     async def due(self, before: int, *, limit: int) -> list[tuple[str, str, str]]:
         """(tenant, connection id, record name) of what has a refresh token, an end before *before* and a
-        `retry_at` that has passed, soonest end first; of active and degraded connections only.
+        `retry_at` that has passed by the vault's clock, soonest end first; of active and degraded connections only.
+
+        The end is that of the access token or of the refresh token's idle time, whichever comes first.
         """
         ...
 
@@ -122,11 +145,15 @@ class Vault(Protocol):
         ...
 
     async def revoking(self, before: int, *, limit: int = 100) -> list[tuple[str, str]]:
-        """(tenant, connection id) of connections whose health is revoking and whose `retry_at` is not after *before*."""
+        """(tenant, connection id) of connections that are being revoked and whose `retry_at` is not after *before*."""
         ...
 
     async def open_intents(self, *, limit: int = 1000) -> list[tuple[str, Intent]]:
         """(tenant, intent) of every intent that is not closed and whose record has no live claim."""
+        ...
+
+    async def counts(self) -> Mapping[Health, int]:
+        """How many connections are in which health, of all tenants: for metrics and progress."""
         ...
 
     # ---- connections
@@ -154,12 +181,15 @@ class Vault(Protocol):
 
         The record need not exist yet: the exchange of a code is claimed and intended under a name of its own.
 
-        An owner who asks again while its own is live gets a new fence: its former self is fenced.
+        An owner who asks again while its own is live gets a new fence: its former self is fenced. When the vault's
+        clock has stepped back, a claim lasts its full length from the moment that is noticed; when it has jumped
+        ahead, a claim may end early: then the intent and the fence protect, not the claim. Raises `Missing` when there
+        is no such connection.
         """
         ...
 
     async def renew(self, claim: Claim, seconds: float) -> Claim:
-        """Prolong. Raises `Fenced` when it ran out and was taken, or was released."""
+        """Prolong; its end never moves earlier. Raises `Fenced` when it ran out and was taken, or was released."""
         ...
 
     async def release(self, claim: Claim) -> None:
@@ -169,12 +199,16 @@ class Vault(Protocol):
     async def intend(self, claim: Claim, intent: Intent, expected: int) -> None:
         """Write the intent if the claim is live and the record's version is *expected* (0: no record). Raises `Fenced`.
 
-        A record has at most one intent that is not closed; a second one is `Fenced` too.
+        A record has at most one intent that is not closed; a second one is `Fenced` too. The same one again is not.
         """
         ...
 
     async def journal(self, intent_id: str, reply: bytes, at: int) -> None:
-        """Keep the sealed reply with its intent, whoever holds the claim by now: a reply is never thrown away."""
+        """Keep the sealed reply with its intent, whoever holds the claim by now: a reply is never thrown away.
+
+        One that is there already moves to `Intent.earlier`. A closed intent is answered again, and so found by
+        `open_intents`, when its record has not moved on and has no other. Raises `Missing` when the intent is gone.
+        """
         ...
 
     # ---- authorizations under way
@@ -193,8 +227,12 @@ class Vault(Protocol):
         """Pass every sealed field of the next *limit* connections through *turn*: (where to go on, how many changed).
 
         The first member is empty at the end. Changes no version, so it never disturbs a refresh. Includes journalled
-        replies and pendings.
+        replies, pendings and what was kept once. What *turn* raises undoes this step and reaches the caller.
         """
+        ...
+
+    async def keep_once(self, name: str, sealed: bytes) -> bytes:
+        """Keep *sealed* under *name* unless there is something already; what is kept there: the first writer wins."""
         ...
 
     # ---- what happened
@@ -203,12 +241,16 @@ class Vault(Protocol):
         self, *, tenant: str = "", connection_id: str = "", after: int = 0, limit: int = 100
     ) -> list[Stored]: ...
 
+    async def trail_ends(self) -> TrailEnds: ...
+
     async def note(self, events: Sequence[Event]) -> None: ...
 
-    async def letters(self, due: int, *, limit: int = 100) -> list[Letter]: ...
+    async def letters(self, due: int, *, limit: int = 100) -> list[Letter]:
+        """Those to be sent by *due*, the longest due first."""
+        ...
 
     async def post(self, sent: Sequence[str], again: Sequence[Letter]) -> None:
-        """Forget the letters that were *sent*, put back those to try *again*."""
+        """Forget the letters that were *sent*, put back those to try *again* unless somebody has sent them since."""
         ...
 
     async def add_api_key(self, key: ApiKey, events: Sequence[Event] = ()) -> None: ...
@@ -218,7 +260,7 @@ class Vault(Protocol):
     async def end_api_key(self, key_id: str, at: int, events: Sequence[Event] = ()) -> None: ...
 
     async def sweep(self, now: int, *, keep_events: int, limit: int = 500) -> int:
-        """Drop closed intents, expired pendings, previous tokens past their window, events older than *keep_events*
-        seconds; at most *limit* rows. How many were dropped.
+        """Drop intents closed and an hour past their deadline, expired pendings, previous tokens past their window,
+        events older than *keep_events* seconds; at most *limit* rows. How many were dropped.
         """
         ...
