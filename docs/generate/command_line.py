@@ -33,7 +33,8 @@ of an end at once.
   answers.
 - Commands that only read never make a store: where there is none, they say so.
 
-These options are taken by every command; `demo`, which keeps a place of its own, has no `--config`:
+These options are taken by every command; `demo`, which keeps a place of its own, has no `--config`, and `chaos`, which
+keeps nothing, has no `--data` either:
 
 | option | meaning |
 |---|---|

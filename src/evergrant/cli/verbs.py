@@ -25,6 +25,7 @@ VERBS: Final = (
     Verb("event", "Read the audit trail.", "evergrant.cli.event"),
     Verb("config", "Show or check the configuration.", "evergrant.cli.config"),
     Verb("demo", "Look around in a throw-away issuer, with an application to try it.", "evergrant.cli.demo"),
+    Verb("chaos", "Try a client on an authorization server that misbehaves.", "evergrant.cli.chaos"),
     Verb("doctor", "Say what is not fit for production, and why.", "evergrant.cli.doctor"),
     Verb("migrate", "Bring the database up to this release.", "evergrant.cli.migrate"),
 )

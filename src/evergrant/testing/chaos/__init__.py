@@ -11,8 +11,21 @@ from evergrant.testing.chaos.ledger import Ledger, Seen
 from evergrant.testing.chaos.mode import Mode, NoSuchMode
 from evergrant.testing.chaos.modes import MODES
 from evergrant.testing.chaos.plain import PLAIN
-from evergrant.testing.chaos.running import Chaos, Given
+from evergrant.testing.chaos.running import Chaos, Given, beside
 from evergrant.testing.chaos.spending import Outcome
 from evergrant.testing.chaos.wishes import Wish, wish
 
-__all__ = ["MODES", "PLAIN", "Chaos", "Given", "Ledger", "Mode", "NoSuchMode", "Outcome", "Seen", "Wish", "wish"]
+__all__ = [
+    "MODES",
+    "PLAIN",
+    "Chaos",
+    "Given",
+    "Ledger",
+    "Mode",
+    "NoSuchMode",
+    "Outcome",
+    "Seen",
+    "Wish",
+    "beside",
+    "wish",
+]

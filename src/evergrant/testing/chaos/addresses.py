@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from typing import Final
+from urllib.parse import urlsplit
 
 from evergrant.keeper.provider.model import Provider, RevokeVerb
 
@@ -53,6 +54,11 @@ def moved(provider: Provider, origin: str, *, late: bool = False) -> Provider:
         jwks_url=origin + JWKS if open_id else "",
         probe_url=at(provider.probe_url or "-", API),
         placeholders=tuple(name for name in provider.placeholders if name in kept),
+        fills={
+            name: replace(rule, hosts=(urlsplit(origin).hostname or "",), values=())
+            for name, rule in provider.fills.items()
+            if name in kept
+        },
         revoke=revoke,
     )
 

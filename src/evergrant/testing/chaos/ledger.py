@@ -46,6 +46,8 @@ class Ledger:
     """Grant → why it ended: reuse, evicted, revoked, withdrawn, replaced."""
     most_in_flight: int = 0
     """The most requests with one and the same refresh token that were ever being answered at once."""
+    astray: int = 0
+    """How many requests with a secret in them went where a redirect led."""
     _in_flight: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[Seen]:
@@ -108,6 +110,7 @@ class Ledger:
             "rotations": self.rotations,
             "refreshes_per_rotation": round(len(self.refreshes) / self.rotations, 3) if self.rotations else None,
             "second_spends": len(self.second_spends),
+            "astray": self.astray,
             "most_in_flight": self.most_in_flight,
             "grants": len(self.granted),
             "alive": len(self.alive),

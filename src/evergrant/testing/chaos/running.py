@@ -1,9 +1,12 @@
 """Starting a chaos provider in this process, and what a test does with it while it runs."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from evergrant.clock import Clock, SystemClock
 from evergrant.entropy import Entropy, SeededEntropy, SystemEntropy
@@ -19,6 +22,8 @@ from evergrant.testing.chaos.state import State
 from evergrant.testing.chaos.wire import Listener
 from evergrant.testing.chaos.wishes import InForce, Wish, wish
 
+T = TypeVar("T")
+PATIENCE: Final = 30
 HOST: Final = "127.0.0.1"
 CLIENT_ID: Final = "chaos-client"
 
@@ -67,6 +72,7 @@ class Chaos:
             entropy.draw(24).hex(), user or "", late,
         )  # fmt: skip
         self._host, self._port = host, port
+        self._loop: asyncio.AbstractEventLoop | None = None
         site = Site(self._state)
         self._listener = Listener(site.handle, site.accepts)
 
@@ -81,6 +87,7 @@ class Chaos:
 
     async def start(self) -> None:
         """Listen. Raises `OSError`."""
+        self._loop = asyncio.get_running_loop()
         port = await self._listener.start(self._host, self._port)
         host = f"[{self._host}]" if ":" in self._host else self._host
         self._state.origin = f"http://{host}:{port}"
@@ -126,29 +133,63 @@ class Chaos:
 
     def set(self, *texts: str, **more: Any) -> None:
         """Put modes in force on top of those there are: `chaos.set("lost_reply", times=1)`. Raises `NoSuchMode`."""
-        self._state.modes.add(*[wish(text, **more) for text in texts])
+        wishes = [wish(text, **more) for text in texts]
+        self._do(lambda: self._state.modes.add(*wishes))
 
     def clear(self) -> None:
         """Put no mode in force; the provider is as it is described."""
-        self._state.modes.clear()
+        self._do(self._state.modes.clear)
 
     def release(self) -> None:
         """Let go of the answers that `held_reply` holds now."""
-        self._state.released.set()
-        self._state.released.clear()
+        self._do(self._state.release)
 
     def grant(self, user: str = "ada", scope: str = "", redirect_uri: str = "") -> Given:
         """A grant without a browser. *scope* is separated by spaces."""
-        made = make_grant(self._state, user, scope, redirect_uri)
+        made = self._do(lambda: make_grant(self._state, user, scope, redirect_uri))
         return Given(made["grant"], made["reply"])
 
     def withdraw(self, user: str) -> tuple[str, ...]:
         """End every grant of a user, as they might at the provider; the ids."""
-        return self._state.book.end(self._state.book.of_user(user), "withdrawn")
+        return self._do(lambda: self._state.book.end(self._state.book.of_user(user), "withdrawn"))
 
     def decide_device(self, user_code: str, user: str = "ada", *, allow: bool = True) -> bool:
         """Answer for the person at a device; whether one waits with this code."""
-        return decide(self._state, user_code, user, allow=allow)
+        return self._do(lambda: decide(self._state, user_code, user, allow=allow))
+
+    def _do(self, work: Callable[[], T]) -> T:
+        """Work on the state between two requests, from whichever thread."""
+        if self._loop is None or not self._loop.is_running() or _running() is self._loop:
+            return work()
+
+        async def between() -> T:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(between(), self._loop).result(PATIENCE)
+
+
+@contextlib.contextmanager
+def beside(*given: Any, **more: Any) -> Iterator[Chaos]:
+    """A chaos provider in a thread of its own, for a test that is not async; takes what `Chaos` takes."""
+    chaos = Chaos(*given, **more)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="chaos", daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(chaos.start(), loop).result(PATIENCE)
+        yield chaos
+    finally:
+        asyncio.run_coroutine_threadsafe(chaos.stop(), loop).result(PATIENCE)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE)
+        loop.close()
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def known(name: str) -> Provider:

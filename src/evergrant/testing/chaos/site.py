@@ -60,6 +60,8 @@ class Site:
         if request.path in {addresses.TOKEN, addresses.REFRESH}:
             return await self._token(request)
         occasion, answering = _endpoint(request.path)
+        if answering is _nothing and (b"refresh_token" in request.body or b"client_secret" in request.body):
+            state.ledger.astray += 1
         behaviour, _ = state.modes.changed(state.base, occasion)
         return await self._around(behaviour, lambda: behaviour.instead or answering(state, request))
 
@@ -111,4 +113,8 @@ def _endpoint(path: str) -> tuple[Occasion, Answering]:
     found = _ENDPOINTS.get(path)
     if found is None and path.startswith((addresses.API + "/", addresses.REVOKE + "/")):
         found = _ENDPOINTS["/" + path.split("/")[1]]
-    return found or (Occasion.API, lambda *_: error("not_found", "There is nothing at this address.", status=404))
+    return found or (Occasion.API, _nothing)
+
+
+def _nothing(_: State, __: Request) -> Answer:
+    return error("not_found", "There is nothing at this address.", status=404)

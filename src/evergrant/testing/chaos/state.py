@@ -95,6 +95,11 @@ class State:
         """What signs ID tokens; made when the first one is needed."""
         return Signer(make("ES256"), "ES256")
 
+    def release(self) -> None:
+        """Let go of the answers that are held now."""
+        self.released.set()
+        self.released.clear()
+
     def params(self, request: Request) -> dict[str, str]:
         """What a token request says, in the one encoding this provider reads."""
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from evergrant.testing.chaos.behaviour import Behaviour
@@ -37,7 +38,8 @@ def wish(text: str, **more: Any) -> Wish:
     name, _, rest = text.partition(":")
     mode = MODES.get(name.strip().replace("-", "_"))
     if mode is None:
-        raise NoSuchMode(f"no such mode: {name}; there are {', '.join(sorted(MODES))}")
+        near = get_close_matches(name, MODES)
+        raise NoSuchMode(f"no such mode: {name}{f'; did you mean {near[0]}?' if near else ''}")
     said: dict[str, Any] = dict(_settings(mode.name, rest), **more)
     times, chance, on = said.pop("times", None), said.pop("chance", None), said.pop("on", None)
     for key in said:

@@ -54,8 +54,7 @@ def _done(state: State, method: str, path: str, said: Mapping[str, Any]) -> Answ
             done = decide(state, str(said.get("user_code", "")), str(said.get("user", "ada")), allow=allow)
             return _json({"done": done})
         case "POST", "/release":
-            state.released.set()
-            state.released.clear()
+            state.release()
         case _:
             return error("not_found", status=404)
     return _json({"modes": [str(one) for one in state.modes.wishes]})
