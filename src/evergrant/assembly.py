@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.endpoints.operate import Operate
 from evergrant.issuer.http.app import Application, HttpLimits
 from evergrant.issuer.passwords import Passwords
+from evergrant.issuer.refusals import Refusals
 from evergrant.issuer.rooms import Ground, machine_routes, page_routes
 from evergrant.issuer.service.accounts import Accounts
 from evergrant.issuer.service.clients import Clients
@@ -60,6 +61,7 @@ class House:
     entropy: Entropy
     passwords: Passwords
     metrics: Metrics
+    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def accounts(self) -> Accounts:
@@ -77,7 +79,7 @@ class House:
 
     @property
     def catalog(self) -> Catalog:
-        return Catalog(self.store, self.kek, self.clock, self.settings.limits)
+        return Catalog(self.store, self.kek, self.clock, self.settings.limits, self.refusals)
 
 
 def data_folder(config: Config) -> Path:
@@ -170,6 +172,7 @@ class Life:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self._tell_refusals()
         await self._stack.aclose()
 
     async def _keep_house(self) -> None:
@@ -184,7 +187,16 @@ class Life:
                 _count(self._house.metrics, await keeper.round())
             except StoreUnavailable as error:
                 _LOG.warning("housekeeping will try again", extra=fields(detail=str(error)))
+            if self._house.refusals.due(self._house.clock.now()):
+                await self._tell_refusals()
             self._watch.look_round()
+
+    async def _tell_refusals(self) -> None:
+        """Every process tells its own, whoever keeps house."""
+        try:
+            await self._house.refusals.tell(self._house.store)
+        except StoreUnavailable as error:
+            _LOG.warning("refused clients are told later", extra=fields(detail=str(error)))
 
 
 def _count(metrics: Metrics, done: Done) -> None:

@@ -79,7 +79,10 @@ MEANING: dict[What, str] = {
     What.CLIENT_ADDED: "a client was registered",
     What.CLIENT_UPDATED: "a client's registration changed",
     What.CLIENT_DELETED: "a client was deleted; its families ended",
-    What.CLIENT_REFUSED: "a client failed to authenticate",
+    What.CLIENT_REFUSED: (
+        "a client failed to authenticate; one event per client, network, minute and process, with the number of times. "
+        "No client: none of that id is registered; no network: the rest of a flood"
+    ),
     What.CLIENT_SECRET_ROTATED: "a client got a new secret; the old one has an end",
     What.KEY_ADDED: "a signing key was made and published",
     What.KEY_RETIRED: "a signing key left the key set",

@@ -10,6 +10,7 @@ from evergrant.clock import Clock
 from evergrant.domain.client import Client
 from evergrant.domain.key import SealedKey
 from evergrant.domain.policy import Limits, Policy
+from evergrant.issuer.refusals import Refusals
 from evergrant.keys.port import Kek
 from evergrant.keys.ring import Ring
 from evergrant.store.port import Store, Tx
@@ -21,10 +22,14 @@ PAGE: Final = 1000
 
 
 class Catalog:
-    """What the token path looks up. `await fresh()` first, then everything else is a dictionary."""
+    """What the token path looks up. `await fresh()` first, then everything else is a dictionary.
 
-    def __init__(self, store: Store, kek: Kek, clock: Clock, limits: Limits) -> None:
+    *refusals* counts those who could not prove to be one of these clients.
+    """
+
+    def __init__(self, store: Store, kek: Kek, clock: Clock, limits: Limits, refusals: Refusals | None = None) -> None:
         self._store, self._kek, self._clock, self._limits = store, kek, clock, limits
+        self.refusals: Final = refusals or Refusals()
         self._revision = -1
         self._checked = 0.0
         self._clients: Mapping[str, Client] = {}

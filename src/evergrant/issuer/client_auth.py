@@ -60,6 +60,15 @@ async def authenticated(catalog: Catalog, ask: Ask, form: Form, now: int) -> Cli
     if catalog.stale:
         await catalog.fresh()
     try:
+        return await _judged_anew(catalog, given, now)
+    except Refused as error:
+        named = given.client_id if catalog.client(given.client_id) is not None else ""
+        catalog.refusals.add(named, ask.network, error.detail, now)
+        raise
+
+
+async def _judged_anew(catalog: Catalog, given: Credentials, now: int) -> Client:
+    try:
         return _judged(catalog.client(given.client_id), given, now)
     except Refused:
         # Registered, or given a new secret, a moment ago. Every failure looks, so that its time tells nothing (S-10).
