@@ -19,7 +19,7 @@ GIVEN: Final = frozenset({"client_id", "client_secret", "token", "redirect_uri"}
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SHAPES: Final = {
-    Stands.LABEL: re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,3}}", re.ASCII),
+    Stands.LABEL: re.compile(_LABEL, re.ASCII),
     Stands.HOST: re.compile(rf"(?:{_LABEL}\.){{1,8}}[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?", re.ASCII),
     Stands.SEGMENT: re.compile(r"(?!\.{1,2}$)[A-Za-z0-9][A-Za-z0-9._~-]{0,127}", re.ASCII),
 }
@@ -84,7 +84,7 @@ def fitting(rule: Placeholder, value: object) -> str:
     said = value if rule.stands is Stands.SEGMENT else value.lower()
     if rule.stands is Stands.ORIGIN:
         said = _origin(said, rule)
-    elif not _SHAPES[rule.stands].fullmatch(said):
+    elif not _SHAPES[rule.stands].fullmatch(said) and said not in rule.values:
         raise Unfit(f"must be {_EXPECTED[rule.stands]}, and nothing else")
     elif rule.stands is Stands.HOST and rule.hosts and not _below(said, rule.hosts):
         raise Unfit(_elsewhere(rule))

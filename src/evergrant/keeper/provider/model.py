@@ -158,7 +158,7 @@ class Stands(StrEnum):
     """What a placeholder stands for, and so which characters may fill it."""
 
     LABEL = "label"
-    """One label of a host name, or a few joined by dots: `contoso`, `co.uk`."""
+    """One label of a host name: `my-shop`; or one of `values`, which may have dots: `co.uk`."""
     HOST = "host"
     """A whole host name."""
     SEGMENT = "segment"
