@@ -149,10 +149,10 @@ class MemoryVault:
 
     async def add(self, connection: Connection, events: Sequence[Event] = ()) -> None:
         with self._writing():
-            for other in self._connections.values():
-                if other.id == connection.id or _place(other) == _place(connection):
-                    msg = f"{connection.client} has a connection of account {connection.account} already"
-                    raise Taken(msg)
+            if connection.id in self._connections:
+                msg = f"there is a connection {connection.id} already"
+                raise Taken(msg)
+            self._refuse_taken(connection)
             self._connections[connection.id] = connection
             self._append(events)
 
@@ -165,12 +165,8 @@ class MemoryVault:
                 raise Fenced(msg)
             if change.claim is not None:
                 self._held(change.claim)
-            if change.intent is not None and change.intent.id in self._intents:
-                comparing.refuse_unseen(*self._intents[change.intent.id], change)
-            for other in self._connections.values():
-                if other.id != connection.id and _place(other) == _place(connection):
-                    msg = f"{connection.client} has a connection of account {connection.account} already"
-                    raise Taken(msg)
+            self._refuse_intent(change)
+            self._refuse_taken(connection)
             self._connections[connection.id] = connection
             for record in change.records:
                 key = (record.connection_id, record.name)
@@ -204,6 +200,24 @@ class MemoryVault:
         if found is None or found.tenant != tenant:
             msg = f"there is no connection {connection_id}"
             raise Missing(msg)
+
+    def _refuse_taken(self, connection: Connection) -> None:
+        place = (connection.tenant, connection.client, connection.account)
+        for other in self._connections.values():
+            if other.id != connection.id and (other.tenant, other.client, other.account) == place:
+                msg = f"{connection.client} has a connection of account {connection.account} already"
+                raise Taken(msg)
+
+    def _refuse_intent(self, change: Change) -> None:
+        intent = change.intent
+        if intent is None:
+            return
+        if intent.id in self._intents:
+            comparing.refuse_unseen(*self._intents[intent.id], change)
+        standing = self._open_intent(intent.connection_id, intent.name)
+        if standing is not None and standing.id != intent.id and intent.step is not Step.CLOSED:
+            msg = f"record {intent.name} of {intent.connection_id} has another open intent"
+            raise Fenced(msg)
 
     # ---- the right to spend
 
@@ -415,10 +429,6 @@ class MemoryVault:
             self._ends = replace(self._ends, swept=last.number, swept_chain=last.chain)
             del self._events[:count]
         return count
-
-
-def _place(connection: Connection) -> tuple[str, str, str]:
-    return connection.tenant, connection.client, connection.account
 
 
 def _matches(connection: Connection, wanted: Wanted) -> bool:

@@ -4,6 +4,7 @@ A database from the future is refused: an old release must not write what it doe
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
@@ -25,16 +26,17 @@ class Step(NamedTuple):
     checksum: str
 
 
-def steps() -> list[Step]:
-    """Every migration this release knows, in order."""
-    folder = files("evergrant.store.sqlite") / "migrations"
+def steps(room: str = "evergrant.store.sqlite") -> list[Step]:
+    """Every migration this release knows for the databases of *room*, a package with a folder of them; in order."""
+    folder = files(room) / "migrations"
     found = sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda item: item.name)
     texts = [(item.name, item.read_text(encoding="utf-8")) for item in found]
     return [Step(int(name[:4]), name, sql, sha256(sql.encode()).hexdigest()) for name, sql in texts]
 
 
-def migrate(path: Path) -> list[str]:
+def migrate(path: Path, known: Sequence[Step] | None = None) -> list[str]:
     """Bring the file up to this release; the names of what was applied. Raises `StoreUnusable`."""
+    known = steps() if known is None else known
     _claim(path)
     connection = connect(path)
     try:
@@ -42,7 +44,7 @@ def migrate(path: Path) -> list[str]:
             "CREATE TABLE IF NOT EXISTS migration"
             " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)"
         )
-        return _apply(path, connection, steps())
+        return _apply(path, connection, known)
     except apsw.Error as error:
         raise StoreUnusable(sentence(path, error)) from error
     finally:
@@ -57,8 +59,9 @@ def _claim(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def pending(path: Path) -> list[str]:
+def pending(path: Path, known: Sequence[Step] | None = None) -> list[str]:
     """What `migrate` would apply, by name. Raises `StoreUnusable`."""
+    known = steps() if known is None else known
     connection = connect(path, read_only=True)
     try:
         tables: list[Any] = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'migration'").fetchall()
@@ -66,7 +69,6 @@ def pending(path: Path) -> list[str]:
         if tables[0][0]:
             rows = connection.execute("SELECT number, name, checksum FROM migration").fetchall()
         done = {row[0]: row[1:] for row in rows}
-        known = steps()
         _check(path, done, known)
         return [step.name for step in known if step.number not in done]
     except apsw.Error as error:
@@ -76,7 +78,7 @@ def pending(path: Path) -> list[str]:
             connection.close()
 
 
-def _apply(path: Path, connection: Connection, known: list[Step]) -> list[str]:
+def _apply(path: Path, connection: Connection, known: Sequence[Step]) -> list[str]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         done = {row[0]: row[1:] for row in connection.execute("SELECT number, name, checksum FROM migration")}
@@ -94,7 +96,7 @@ def _apply(path: Path, connection: Connection, known: list[Step]) -> list[str]:
     return [step.name for step in applied]
 
 
-def _check(path: Path, done: dict[int, tuple[str, str]], known: list[Step]) -> None:
+def _check(path: Path, done: dict[int, tuple[str, str]], known: Sequence[Step]) -> None:
     newest = max((step.number for step in known), default=0)
     if done and max(done) > newest:
         msg = f"{path}: made by a newer release (schema {max(done)}, this one knows {newest}); upgrade Evergrant"

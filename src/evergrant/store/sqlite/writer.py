@@ -30,11 +30,19 @@ LONGEST_HANDOVER: Final = 0.05
 class Writer:
     """The writing side of one process. *committed* is told the size of every batch.
 
+    *tables* makes what work is given; it has a `revision()`, and only those of `SqliteTx` can settle.
+
     The gate guards what is waiting and who holds the connection: the loop in `_turn`, or the thread while `_busy`.
     """
 
-    def __init__(self, path: Path, committed: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        committed: Callable[[int], None] = lambda _: None,
+        tables: Callable[[Connection], Any] = SqliteTx,
+    ) -> None:
         self._path = path
+        self._tables = tables
         self._committed = committed
         self._taken = threading.Semaphore(0)
         self._queue: SimpleQueue[list[Job] | list[Answer] | None] = SimpleQueue()
@@ -97,7 +105,7 @@ class Writer:
     def _connect(self) -> None:
         self._connection: Connection = connect(self._path)
         self._connection.set_busy_timeout(0)
-        self._tx = SqliteTx(self._connection)
+        self._tx = self._tables(self._connection)
 
     def _turn(self) -> None:
         """On the loop: begin the next batch if the connection is free."""
