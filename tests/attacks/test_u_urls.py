@@ -11,7 +11,7 @@ from evergrant.issuer.http.app import Application
 from evergrant.issuer.service.clients import BadRegistration
 from evergrant.testing.in_process import CALLBACK, ISSUER, PASSWORD, Browser, Issuer, Reply, pkce
 from tests.issuing import events, hold, issuing, unchanged
-from tests.protocol.test_redirect import FRAGMENTS, LOOPBACK, ODD, PRIVATE, SCHEMES
+from tests.protocol.test_redirect import FRAGMENTS, LOOPBACK, ODD, PRIVATE, SCHEMES, WILDCARDS
 
 NATIVE_CALLBACK = "http://127.0.0.1:9000/cb"
 
@@ -70,7 +70,10 @@ async def test_u_01_u_02_u_03_and_r6749_3_1_2_4_a_a_wrong_address_shows_a_page_a
                 is_error_page(await issuer.browser().get("/authorize", request(client.id, redirect_uri=uri, **more)))
 
 
-@pytest.mark.parametrize("uris", [FRAGMENTS, ODD[1:], SCHEMES, LOOPBACK, PRIVATE], ids=["04", "05", "06", "07", "08"])
+REFUSED = {"04": FRAGMENTS, "05": ODD[1:], "06": SCHEMES, "07": LOOPBACK, "08": PRIVATE, "wildcard": WILDCARDS}
+
+
+@pytest.mark.parametrize("uris", REFUSED.values(), ids=REFUSED)
 async def test_u_04_u_05_u_06_u_07_and_u_08_no_such_address_is_registered_or_redirected_to(
     issuer: Issuer, uris: list[str]
 ) -> None:

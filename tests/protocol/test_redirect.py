@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evergrant.protocol.redirect import MAX_LENGTH, Kind, host_of, kind_of, matches, target_of
+from evergrant.protocol.redirect import MAX_LENGTH, Kind, host_of, kind_of, matches, refuse_unregistrable, target_of
 
 GOOD = {
     "https://app.example/callback": Kind.HTTPS,
@@ -145,9 +145,23 @@ def test_u_08_and_o21_2_3_1_a_nor_private_schemes_without_a_dot(uri: str) -> Non
     refused(uri)
 
 
+WILDCARDS = ["https://app.example/*", "https://app.example/cb?x=*", "http://127.0.0.1:9000/*/cb", "com.example.app:/*"]
+
+
+@pytest.mark.parametrize("uri", WILDCARDS)
+def test_u_01_and_u_05_nor_a_wildcard_which_would_match_itself_alone(uri: str) -> None:
+    refused(uri)
+    assert kind_of(uri), "one that is registered already is no fault on a page"
+
+
+@pytest.mark.parametrize("uri", GOOD)
+def test_what_has_a_kind_and_no_wildcard_may_be_registered(uri: str) -> None:
+    refuse_unregistrable(uri)
+
+
 def refused(uri: str) -> None:
     with pytest.raises(ValueError, match=r".") as told:
-        kind_of(uri)
+        refuse_unregistrable(uri)
     assert "\n" not in str(told.value)
 
 

@@ -27,8 +27,16 @@ class Kind(StrEnum):
     PRIVATE = "private"
 
 
+def refuse_unregistrable(uri: str) -> None:
+    """Raise `ValueError`, with a sentence, for a redirect URI that nobody may register."""
+    kind_of(uri)
+    # Legal in a URI, and compared like any character; whoever writes one expects it to match more than that.
+    if "*" in uri:
+        raise ValueError(_about(uri, "a redirect URI has no wildcard, each address is registered by itself"))
+
+
 def kind_of(uri: str) -> Kind:
-    """The sort of a registrable redirect URI. Raises `ValueError` with a sentence saying what is wrong with it."""
+    """The sort of a redirect URI. Raises `ValueError` with a sentence saying what is wrong with it."""
     _check_characters(uri)
     parts = urlsplit(uri)
     if parts.fragment or "#" in uri:

@@ -16,7 +16,7 @@ from evergrant.entropy import Entropy
 from evergrant.issuer.service.ends import end_client
 from evergrant.keys.lifecycle import ensure
 from evergrant.keys.port import Kek
-from evergrant.protocol.redirect import kind_of
+from evergrant.protocol.redirect import refuse_unregistrable
 from evergrant.store.port import Store, Tx
 
 SECRET_DIGEST: Final = "client secret"
@@ -133,7 +133,7 @@ def _judge(client: Client) -> None:
     found = problems(client)
     for uri in (*client.redirect_uris, *client.post_logout_redirect_uris):
         try:
-            kind_of(uri)
+            refuse_unregistrable(uri)
         except ValueError as error:
             found.append(str(error))
     for scope in client.scopes:
