@@ -38,6 +38,12 @@ class Settings:
     clients: Mapping[str, Client] = field(default_factory=dict)
     return_to: tuple[str, ...] = ()
     """Origins to which a browser may be sent back after connecting."""
+    link_seconds: int = 900
+    """How long somebody who was sent to a provider may take to come back."""
+    reconnect_page: str = ""
+    """The address of ours at which a reconnect link arrives; without it there are no such links, only their tokens."""
+    reconnect_seconds: int = 7 * 86_400
+    """How long a reconnect link can be used."""
     claim_seconds: float = 60.0
     """How long one refresher may hold the right to spend; always more than the three allowances below together."""
     request_seconds: float = 30.0
