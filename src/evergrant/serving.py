@@ -94,9 +94,14 @@ class Door(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._grow(len(name) + len(value))
-        if self._in_headers:
-            super().on_header(name, value)  # what follows a chunked body must not pass for a header before it
+        self._size += len(name) + len(value)
+        if self._size > self._most:
+            self._grow(0)
+        if self._in_headers:  # what follows a chunked body must not pass for a header before it
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._in_headers = False

@@ -7,6 +7,7 @@ after the application. Neighbour: `serving` decides which way a request goes.
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -19,8 +20,8 @@ _STATUS: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode("ascii") 
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
-# Begins a whole request and tells status, headers and body later; false when it does not.
-Brief = Callable[[Scope, bytes, Callable[[int, Sequence[Header], bytes], None]], bool]
+# Begins a whole request and tells status, constant headers and body later; false when it does not.
+Brief = Callable[[Scope, bytes, Callable[[int, tuple[Header, ...], bytes], None]], bool]
 
 
 class Wire(Protocol):
@@ -63,11 +64,10 @@ class Trip:
             self._wire.transport.close()
             return True
 
-    def _tell(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+    def _tell(self, status: int, headers: tuple[Header, ...], body: bytes) -> None:
         if not self.disconnected:
             try:
-                self._head = (status, headers)
-                self._write(body)
+                self._send(b"%bcontent-length: %d\r\n" % (_head(status, headers), len(body)), body)
             except Exception as error:  # noqa: BLE001 - as above
                 _LOG.error("an answer could not be sent", exc_info=error)
                 self._wire.transport.close()
@@ -95,19 +95,30 @@ class Trip:
 
     def _write(self, body: bytes) -> None:
         status, headers = self._head
-        parts = [_STATUS[status]]
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-        if not self.keep_alive:
-            parts.append(b"connection: close\r\n")
-        head = b"".join(parts)
-        # A line break that came in with a value would begin a header of somebody else's (attack A-06).
-        if head.count(b"\n") != len(headers) + 1 + (not self.keep_alive) or b"\0" in head:
-            msg = "a header holds a line break"
-            raise ValueError(msg)
+        self._send(_spelled(status, headers), body)
+
+    def _send(self, head: bytes, body: bytes) -> None:
         wire = self._wire
-        wire.transport.write(b"%b\r\n%b" % (head, body))
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        wire.transport.write(b"%b%b\r\n%b" % (head, close, body))
         self.response_complete = True
         if not self.keep_alive:
             wire.transport.close()
         wire.on_response_complete()
+
+
+def _spelled(status: int, headers: Sequence[Header]) -> bytes:
+    """Status line and headers. Raises `ValueError` for one that would be two."""
+    parts = [_STATUS[status]]
+    for name, value in headers:
+        parts += (name, b": ", value, b"\r\n")
+    head = b"".join(parts)
+    # A line break that came in with a value would begin a header of somebody else's (attack A-06).
+    if head.count(b"\n") != len(headers) + 1 or b"\0" in head:
+        msg = "a header holds a line break"
+        raise ValueError(msg)
+    return head
+
+
+# Answers that are told are alike but for their bodies; nothing of a request or a user is in their headers.
+_head: Final = lru_cache(maxsize=64)(_spelled)

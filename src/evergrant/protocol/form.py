@@ -5,7 +5,7 @@ Strict means: UTF-8, every `%` followed by two hex digits, no control characters
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -53,7 +53,7 @@ def parse_form(raw: bytes, limits: FormLimits) -> Form:
         raise BadForm(msg)
     values: dict[str, str] = {}
     resources: list[str] = []
-    for name, value in _pairs(raw, limits.field):
+    for name, _, value in _parts(raw, limits.field):
         if name == "resource":
             resources += [value] if value else []
         elif name in values:
@@ -64,21 +64,21 @@ def parse_form(raw: bytes, limits: FormLimits) -> Form:
     return Form(values, tuple(resources))
 
 
-def _pairs(raw: bytes, longest: int) -> Iterator[tuple[str, str]]:
+def _parts(raw: bytes, longest: int) -> Iterable[tuple[str, str, str]]:
     # A refresh request needs no decoding at all: its characters all stand for themselves.
     if len(raw) <= longest and b"%" not in raw and b"+" not in raw and raw.isascii():
-        for pair in _printable(raw.decode("ascii")).split("&"):
-            name, equals, value = pair.partition("=")
-            if name or equals:
-                yield name, value
-        return
+        return [pair.partition("=") for pair in _printable(raw.decode("ascii")).split("&") if pair]
+    return _decoded_parts(raw, longest)
+
+
+def _decoded_parts(raw: bytes, longest: int) -> Iterator[tuple[str, str, str]]:
     for part in raw.split(b"&"):
         if len(part) > longest:
             msg = f"a parameter is longer than {longest} bytes"
             raise BadForm(msg)
         if part:
             key, _, text = part.partition(b"=")
-            yield _decoded(key), _decoded(text)
+            yield _decoded(key), "=", _decoded(text)
 
 
 def _printable(text: str) -> str:

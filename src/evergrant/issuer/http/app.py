@@ -4,7 +4,7 @@ Order: host, route, method, headers, body within limits, handler, answer. Routin
 """
 
 from asyncio import timeout
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from evergrant.issuer.http.answer import Answer, Header, plain, refusal
@@ -112,8 +112,10 @@ class Application:
             if leaving:
                 return
 
-    def begin(self, scope: Scope, body: bytes, tell: Callable[[int, Sequence[Header], bytes], None]) -> bool:
-        """Begin a whole request in step, for servers that can (see `Route`); *tell* gets status, headers and body.
+    def begin(self, scope: Scope, body: bytes, tell: Callable[[int, tuple[Header, ...], bytes], None]) -> bool:
+        """Begin a whole request in step, for servers that can (see `Route`).
+
+        *tell* gets the status, headers that hold nothing of the request, and a body whose length is its own to say.
 
         False, with nothing done, for every request that goes the way of `__call__`.
         """
@@ -131,7 +133,7 @@ class Application:
 
         def told(outcome: Answer | BaseException) -> None:
             answer = outcome if isinstance(outcome, Answer) else self._trouble(scope, route, outcome, ask)
-            tell(answer.status, _headers_of(answer, route), answer.body)
+            tell(answer.status, answer.headers + _CORS if route.cors else answer.headers, answer.body)
             self._watch.answered(route.name, answer.status, self._watch.monotonic() - started)
 
         return route.brief(ask, told)
@@ -145,7 +147,10 @@ class Application:
         except Gone:
             return
         body = b"" if scope["method"] == "HEAD" else answer.body
-        await send({"type": "http.response.start", "status": answer.status, "headers": _headers_of(answer, route)})
+        headers: list[Header] = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+        if route.cors:
+            headers += _CORS
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         self._watch.answered(route.name, answer.status, self._watch.monotonic() - started)
 
@@ -249,13 +254,6 @@ _PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-headers", b"Authorization, Content-Type, DPoP"),
     (b"access-control-max-age", b"3600"),
 )
-
-
-def _headers_of(answer: Answer, route: Route) -> list[Header]:
-    headers: list[Header] = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
-    if route.cors:
-        headers += _CORS
-    return headers
 
 
 def _unread(scope: Scope, limits: HttpLimits) -> Ask:
