@@ -1,5 +1,6 @@
 """The ledger of truth: every refresh request the server saw, and what came of it. Fingerprints only, never a token."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -49,6 +50,7 @@ class Ledger:
     astray: int = 0
     """How many requests with a secret in them went where a redirect led."""
     _in_flight: Counter[str] = field(default_factory=Counter)
+    _grew: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def __iter__(self) -> Iterator[Seen]:
         return iter(self.refreshes)
@@ -67,7 +69,14 @@ class Ledger:
         """Write one request down."""
         seen = Seen(number=len(self.refreshes) + 1, **members)
         self.refreshes.append(seen)
+        self._grew.set()
         return seen
+
+    async def reaches(self, count: int) -> None:
+        """Come back when so many requests were seen: a test that holds a reply waits for it here."""
+        while len(self.refreshes) < count:
+            self._grew.clear()
+            await self._grew.wait()
 
     @property
     def alive(self) -> list[str]:
