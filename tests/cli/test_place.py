@@ -72,13 +72,21 @@ def test_the_environment_names_the_place_and_the_command_line_wins(folder, tmp_p
 
 def test_more_users_than_asked_for_are_not_hidden_silently(folder, capsys):
     place = ("--data", str(folder))
-    names = tuple(f"user{n}@example.com" for n in range(2))
-    for name in names:
+    names = [f"user{n}@example.com" for n in range(7)]
+    for name in reversed(names):
         assert main(["user", "add", name, "--generate", *place]) == 0
     capsys.readouterr()
-    assert main(["user", "list", "--limit", "2", "--json", *place]) == 0
-    out, err = capsys.readouterr()
-    assert (len(json.loads(out)), err) == (2, "evergrant: there are more than 2; see them with --limit\n")
+    everybody = sorted(["ada@example.com", *names])
+    seen, after = [], ""
+    for _ in range(4):
+        assert main(["user", "list", "--limit", "2", "--after", after, "--json", *place]) == 0
+        out, err = capsys.readouterr()
+        page = [user["username"] for user in json.loads(out)]
+        assert err == (
+            "" if len(seen) == 6 else f"evergrant: there are more; go on with: evergrant user list --after {page[-1]}\n"
+        )
+        seen, after = seen + page, page[-1]
+    assert seen == everybody, "in the order of names, nobody twice and nobody left out"
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 201, "two\nlines", "\x1b[2J"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,15 +94,25 @@ def add(
 
 @user_.command("list")
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="How many at most.")
+@click.option("--after", default="", metavar="EMAIL", help="Begin behind this address, the last one of another list.")
 @placed
 @json_option
-def list_(limit: int, place: Place, as_json: bool) -> None:
-    """List the people who can sign in, and those who were disabled."""
-    found = read(place, lambda tx: tx.accounts.find(limit + 1))
-    shown = [record(account) for account in sorted(found[:limit], key=lambda each: each.username)]
-    emit_list(shown, LIST_COLUMNS, as_json=as_json, none="no users yet; add one with: evergrant user add")
+def list_(limit: int, after: str, place: Place, as_json: bool) -> None:
+    """List the people who can sign in, and those who were disabled.
+
+    In the order of the addresses they sign in with. Where there are more than --limit, the list ends with the last that
+    fits, and --after goes on from there.
+    """
+    from evergrant.domain.account import normal_name
+    from evergrant.issuer.service.accounts import by_name
+
+    behind = normal_name(after) if after else ""
+    found = read(place, lambda tx: by_name(tx, limit + 1, behind))
+    shown = [record(account) for account in found[:limit]]
+    none = f"no users behind {after}" if after else "no users yet; add one with: evergrant user add"
+    emit_list(shown, LIST_COLUMNS, as_json=as_json, none=none)
     if len(found) > limit:
-        note(f"there are more than {limit}; see them with --limit")
+        note(f"there are more; go on with: evergrant user list --after {shlex.quote(shown[-1]['username'])}")
 
 
 @user_.command("show")

@@ -1,6 +1,8 @@
 """Accounts: adding, finding, disabling, deleting, and changing passwords. Ends are in the same transaction."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from heapq import nsmallest
 from typing import Final
 
 from evergrant.clock import Clock
@@ -142,3 +144,19 @@ def wanted(tx: Tx, name_or_id: str) -> Account:
         msg = f"there is no account named {name_or_id}"
         raise NoSuchAccount(msg)
     return account
+
+
+def by_name(tx: Tx, limit: int, after: str = "") -> list[Account]:
+    """The first *limit* accounts in the order of their names, of those behind the name *after*. Reads every account."""
+    return nsmallest(limit, (account for account in _every(tx) if account.username > after), key=_username)
+
+
+def _username(account: Account) -> str:
+    return account.username
+
+
+def _every(tx: Tx) -> Iterator[Account]:
+    place: str | None = None
+    while page := tx.accounts.find(PAGE, place):
+        yield from page
+        place = page[-1].id
