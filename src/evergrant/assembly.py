@@ -21,7 +21,6 @@ from evergrant.domain.rotation import Verdict
 from evergrant.entropy import Entropy, SystemEntropy
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.endpoints.operate import Operate
-from evergrant.issuer.http.app import Application, HttpLimits
 from evergrant.issuer.passwords import Passwords
 from evergrant.issuer.refusals import Refusals
 from evergrant.issuer.rooms import Ground, machine_routes, page_routes
@@ -39,6 +38,7 @@ from evergrant.observe.watch import Watch
 from evergrant.protocol.form import FormLimits
 from evergrant.store.port import Store, StoreUnavailable, StoreUnusable
 from evergrant.store.sqlite import FILE_NAME, SqliteStore
+from evergrant.web.app import Application, HttpLimits
 
 _LOG: Final = logging.getLogger("evergrant.issuer")
 DATABASE: Final = FILE_NAME

@@ -27,9 +27,9 @@ from uvicorn.supervisors import Multiprocess
 from evergrant import trip
 from evergrant.assembly import ROUTE_NAMES, application, data_folder, opened
 from evergrant.config import Config, load
-from evergrant.issuer.http.app import Application
 from evergrant.observe.log import set_up
 from evergrant.observe.metrics import Metrics
+from evergrant.web.app import Application
 
 # From the first byte of a request to its last; the application gives a body less.
 REQUEST_SECONDS: Final = 15

@@ -11,8 +11,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from evergrant.issuer.http.answer import Header
-from evergrant.issuer.http.app import WIRE
+from evergrant.web.answer import Header
+from evergrant.web.app import WIRE
 
 _LOG: Final = logging.getLogger("evergrant.requests")
 LARGEST: Final = 16_384

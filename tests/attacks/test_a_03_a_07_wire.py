@@ -12,7 +12,7 @@ import pytest
 from tests.served import answer_on, served, status, until_closed
 
 SECONDS = 1
-PATCH = {"evergrant.serving.REQUEST_SECONDS": SECONDS, "evergrant.issuer.http.app.BODY_SECONDS": SECONDS}
+PATCH = {"evergrant.serving.REQUEST_SECONDS": SECONDS, "evergrant.web.app.BODY_SECONDS": SECONDS}
 FORM = b"content-type: application/x-www-form-urlencoded\r\n"
 # A closed connection is noticed at the second look at the latest.
 SOON = 4 * SECONDS

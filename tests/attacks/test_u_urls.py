@@ -7,9 +7,9 @@ import pytest
 
 from evergrant.config import Config
 from evergrant.domain.client import ClientType
-from evergrant.issuer.http.app import Application
 from evergrant.issuer.service.clients import BadRegistration
 from evergrant.testing.in_process import CALLBACK, ISSUER, PASSWORD, Browser, Issuer, Reply, pkce
+from evergrant.web.app import Application
 from tests.issuing import events, hold, issuing, unchanged
 from tests.protocol.test_redirect import FRAGMENTS, LOOPBACK, ODD, PRIVATE, SCHEMES, WILDCARDS
 

@@ -20,8 +20,6 @@ from evergrant.demo.place import DemoClock, place
 from evergrant.demo.site import Parts, Site
 from evergrant.demo.theft import thief_address
 from evergrant.entropy import SystemEntropy
-from evergrant.issuer.http.app import Application, HttpLimits
-from evergrant.issuer.http.ask import Ask
 from evergrant.observe.log import set_up
 from evergrant.observe.metrics import Metrics
 from evergrant.observe.sampling import error_id
@@ -29,6 +27,8 @@ from evergrant.observe.watch import Watch
 from evergrant.protocol.error import Refused
 from evergrant.protocol.form import FormLimits
 from evergrant.serving import Part, bound, together
+from evergrant.web.app import Application, HttpLimits
+from evergrant.web.ask import Ask
 
 LISTEN: Final = "127.0.0.1:8000"
 APP_LISTEN: Final = "127.0.0.1:8001"

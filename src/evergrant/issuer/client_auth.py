@@ -14,11 +14,11 @@ from typing import Final, NamedTuple
 from evergrant.domain.client import AuthMethod, Client
 from evergrant.domain.secret import digest
 from evergrant.issuer.catalog import Catalog
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.service.clients import SECRET_DIGEST
 from evergrant.protocol.basic import read_basic
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
+from evergrant.web.ask import Ask
 
 CHALLENGED: Final = 401
 UNCHALLENGED: Final = 400

@@ -19,9 +19,6 @@ from evergrant.issuer.endpoints.userinfo import UserinfoEndpoint
 from evergrant.issuer.grants.authorization_code import AuthorizationCodeGrant
 from evergrant.issuer.grants.client_credentials import ClientCredentialsGrant
 from evergrant.issuer.grants.refresh_token import RefreshTokenGrant
-from evergrant.issuer.http.answer import Answer
-from evergrant.issuer.http.app import Route
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.account import AccountHandler
 from evergrant.issuer.pages.authorize import Authorize
 from evergrant.issuer.pages.consent import ConsentHandler
@@ -47,6 +44,9 @@ from evergrant.issuer.service.sign_in import SignIn
 from evergrant.issuer.settings import Settings
 from evergrant.issuer.tally import Tally
 from evergrant.store.port import Store
+from evergrant.web.answer import Answer
+from evergrant.web.app import Route
+from evergrant.web.ask import Ask
 
 Handler = Callable[[Ask], Awaitable[Answer]]
 

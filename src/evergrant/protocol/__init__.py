@@ -2,5 +2,5 @@
 
 What lives here: parsing into frozen values, building answers' members, and the tables from reasons to error codes.
 What must not: a socket, a framework, a store, a clock. Neighbours: decisions are `evergrant.domain`; sockets and
-headers are `evergrant.issuer.http`.
+headers are `evergrant.web`.
 """

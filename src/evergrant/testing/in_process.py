@@ -23,11 +23,11 @@ from evergrant.config import Config
 from evergrant.domain.client import AUTHORIZATION_CODE, REFRESH_TOKEN, AuthMethod, Client, ClientType
 from evergrant.domain.policy import Preset
 from evergrant.domain.registration import GRANTS_OF, METHODS, PRESET_OF
-from evergrant.issuer.http.app import Application
 from evergrant.observe.metrics import Metrics
 from evergrant.observe.watch import Watch
 from evergrant.store.memory import MemoryStore
 from evergrant.store.port import Store
+from evergrant.web.app import Application
 
 ISSUER: Final = "http://127.0.0.1:8000"
 CALLBACK: Final = "https://app.example/callback"

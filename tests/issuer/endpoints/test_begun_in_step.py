@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from evergrant.domain.client import ClientType
-from evergrant.issuer.http.app import WIRE
 from evergrant.store.sqlite import SqliteStore
 from evergrant.testing.in_process import running
+from evergrant.web.app import WIRE
 
 
 class Wire:

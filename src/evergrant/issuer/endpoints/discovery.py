@@ -5,11 +5,11 @@ from typing import Final
 
 from evergrant.clock import Clock
 from evergrant.issuer.catalog import Catalog
-from evergrant.issuer.http.answer import Answer, public_json
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.service.flows import ACR
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.metadata import metadata
+from evergrant.web.answer import Answer, public_json
+from evergrant.web.ask import Ask
 
 METADATA_SECONDS: Final = 300
 KEYS_SECONDS: Final = 300

@@ -6,9 +6,9 @@ from typing import Final
 
 from evergrant.clock import Clock
 from evergrant.domain.throttle import Bucket
-from evergrant.issuer.http.answer import NO_STORE, Answer, plain
-from evergrant.issuer.http.ask import Ask, Network
 from evergrant.store.port import Store, StoreUnavailable
+from evergrant.web.answer import NO_STORE, Answer, plain
+from evergrant.web.ask import Ask, Network
 
 EXPOSITION: Final = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
 # What was found holds this long: anybody may ask, and each look costs the disk a write.

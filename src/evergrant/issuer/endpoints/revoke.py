@@ -4,10 +4,10 @@ from evergrant.clock import Clock
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.client_auth import authenticated
 from evergrant.issuer.endpoints.token import refuse_secrets_in_query
-from evergrant.issuer.http.answer import NO_SNIFF, NO_STORE, Answer
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.service.revoke import Revoker
 from evergrant.protocol.error import Code, Refused
+from evergrant.web.answer import NO_SNIFF, NO_STORE, Answer
+from evergrant.web.ask import Ask
 
 
 class RevokeEndpoint:

@@ -7,12 +7,12 @@ from evergrant.clock import Clock
 from evergrant.domain.client import Client
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.client_auth import authenticated, known
-from evergrant.issuer.http.answer import Answer, secret_json
-from evergrant.issuer.http.app import Told
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.tally import Tally
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
+from evergrant.web.answer import Answer, secret_json
+from evergrant.web.app import Told
+from evergrant.web.ask import Ask
 
 # A token in the URL is in every log on the way (attacks C-12, RT-35); it is refused even when the body repeats it.
 SECRET_PARAMETERS: Final = (b"refresh_token=", b"code=", b"client_secret=", b"access_token=", b"code_verifier=")
@@ -61,7 +61,6 @@ class TokenEndpoint:
         members = await grant.answer(client, ask, form, now)
         self._tally.issued(name)
         return secret_json(members)
-
 
     def brief(self, ask: Ask, told: Told) -> bool:
         """Begin a refresh whose client is known at this moment; leave everything else to the call (see `Route`)."""

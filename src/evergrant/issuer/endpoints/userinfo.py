@@ -3,14 +3,14 @@
 from typing import Final
 
 from evergrant.domain.scope import OPENID, split
-from evergrant.issuer.http.answer import Answer, refusal, secret_json
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.service.inspect import Inspector
 from evergrant.issuer.service.people import userinfo
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.bearer import challenge, read_bearer
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import is_form
+from evergrant.web.answer import Answer, refusal, secret_json
+from evergrant.web.ask import Ask
 
 _CHALLENGED: Final = frozenset({400, 401, 403})
 

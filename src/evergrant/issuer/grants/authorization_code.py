@@ -3,11 +3,11 @@
 from typing import Any
 
 from evergrant.domain.client import Client
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.service.redeem import CodeAsk, Redeemer
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 from evergrant.protocol.pkce import is_verifier
+from evergrant.web.ask import Ask
 
 
 class AuthorizationCodeGrant:

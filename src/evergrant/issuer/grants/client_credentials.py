@@ -6,13 +6,13 @@ from evergrant.domain.client import Client
 from evergrant.domain.scope import OFFLINE, OPENID, ScopeSyntaxError, join, parse_scope
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.client_auth import FAILED, failed
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.service.minting import Minter, target_of
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 from evergrant.protocol.resource import known_resources
 from evergrant.store.port import Store, whole
+from evergrant.web.ask import Ask
 
 # Scopes that speak of a person mean nothing where there is none.
 PERSONAL = frozenset({OPENID, OFFLINE, "profile", "email", "address", "phone"})

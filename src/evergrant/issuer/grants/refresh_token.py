@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from evergrant.domain.client import REFRESH_TOKEN, Client
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.service.refresh import RefreshAsk, Refresher
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
+from evergrant.web.ask import Ask
 
 MOST_AT_ONCE: Final = 128
 # The prefix, the key's version and the family's identifier: the same in every token of one family.

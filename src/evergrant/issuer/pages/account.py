@@ -9,8 +9,6 @@ from evergrant.domain.family import Family
 from evergrant.domain.reason import Reason
 from evergrant.domain.scope import split
 from evergrant.domain.session import Session
-from evergrant.issuer.http.answer import Answer
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
 from evergrant.issuer.pages.view import AccountPage, FamilyLine, GrantLine, Notice, SessionLine
@@ -20,6 +18,8 @@ from evergrant.issuer.service.sessions import Found, alive
 from evergrant.protocol.form import Form
 from evergrant.protocol.redirect import host_of
 from evergrant.store.port import Tx, Which
+from evergrant.web.answer import Answer
+from evergrant.web.ask import Ask
 
 MOST_LINES = 200
 DONE = {

@@ -8,8 +8,6 @@ from urllib.parse import urlencode
 
 from evergrant.domain.client import Client
 from evergrant.domain.scope import split
-from evergrant.issuer.http.answer import Answer, redirect
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.desk import Desk
 from evergrant.issuer.pages.dispatch import Dispatcher
 from evergrant.issuer.service.flows import ACR, Flows
@@ -24,6 +22,8 @@ from evergrant.protocol.authorization import (
 from evergrant.protocol.claims import reaches, wanted_subject
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
+from evergrant.web.answer import Answer, redirect
+from evergrant.web.ask import Ask
 
 # Beyond this a browser or a proxy may cut the address off.
 MOST_QUERY: Final = 16_384

@@ -13,8 +13,6 @@ from evergrant.domain.secret import digest
 from evergrant.domain.token import SECRET_LENGTH, SESSION, write_opaque
 from evergrant.entropy import Entropy
 from evergrant.issuer.catalog import Catalog
-from evergrant.issuer.http.answer import HTML, Answer, Header, redirect
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import headers_for
 from evergrant.issuer.pages.view import Page, Pages
 from evergrant.issuer.service import sessions
@@ -22,6 +20,8 @@ from evergrant.issuer.settings import Settings
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 from evergrant.store.port import Store
+from evergrant.web.answer import HTML, Answer, Header, redirect
+from evergrant.web.ask import Ask
 
 BROWSER_SECONDS: Final = 365 * 86_400
 BROWSER_DIGEST: Final = "browser cookie"

@@ -8,8 +8,6 @@ from typing import Final
 from urllib.parse import urlencode
 
 from evergrant.domain.steps import Step
-from evergrant.issuer.http.answer import Answer, redirect
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, PageTooOld, Visit
 from evergrant.issuer.pages.guard import FlowOver
@@ -18,6 +16,8 @@ from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.protocol.authorization import FORM_POST, AuthorizationRequest
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
+from evergrant.web.answer import Answer, redirect
+from evergrant.web.ask import Ask
 
 PATHS: Final[Mapping[Step, str]] = {
     Step.SIGN_IN: "/sign-in",

@@ -11,8 +11,6 @@ from urllib.parse import urlencode
 from msgspec import DecodeError, json
 
 from evergrant.domain.reason import Reason
-from evergrant.issuer.http.answer import Answer, redirect
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.view import SignedOutPage, SignOutPage
@@ -21,6 +19,8 @@ from evergrant.issuer.service.flows import Flows
 from evergrant.issuer.service.minting import ID_JWT
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
+from evergrant.web.answer import Answer, redirect
+from evergrant.web.ask import Ask
 
 # A client's form comes from another site and brings no SameSite cookie, so it belongs to no browser yet.
 _ANY_BROWSER: Final = b""

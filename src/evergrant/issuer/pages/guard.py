@@ -6,11 +6,11 @@ page is drawn (`view`) or what a handler decides. The reference on the page is t
 
 from typing import Final, NamedTuple
 
-from evergrant.issuer.http.answer import Answer
 from evergrant.issuer.pages.desk import Desk
 from evergrant.issuer.pages.view import ErrorPage
 from evergrant.protocol.authorization import Unredirectable
 from evergrant.protocol.error import Code, Refused
+from evergrant.web.answer import Answer
 
 RETRY: Final = (b"retry-after", b"2")
 _UNAVAILABLE: Final = 503

@@ -5,8 +5,6 @@ from dataclasses import replace
 from evergrant.domain.event import Event, What
 from evergrant.domain.session import Notice, Party
 from evergrant.domain.steps import Step
-from evergrant.issuer.http.answer import Answer
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
@@ -15,6 +13,8 @@ from evergrant.issuer.pages.view import HOLDER, PRESENTER, TheftNoticePage
 from evergrant.issuer.pages.view import Party as PartyLine
 from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.store.port import Tx
+from evergrant.web.answer import Answer
+from evergrant.web.ask import Ask
 
 
 class NoticeHandler:

@@ -5,8 +5,6 @@ from typing import Literal
 from evergrant.domain.throttle import Pace, failed, refunded, wait
 from evergrant.domain.token import SECRET_LENGTH, SESSION, write_opaque
 from evergrant.entropy import Entropy
-from evergrant.issuer.http.answer import Answer, retry_after
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.view import PasswordPage
 from evergrant.issuer.pages.wording import wait as in_words
@@ -15,6 +13,8 @@ from evergrant.issuer.service.accounts import Accounts
 from evergrant.issuer.service.sessions import Found, Renewal
 from evergrant.protocol.error import Refused
 from evergrant.store.port import Tx
+from evergrant.web.answer import Answer, retry_after
+from evergrant.web.ask import Ask
 
 Field = Literal["current_password", "new_password"]
 

@@ -3,8 +3,6 @@
 from typing import Final
 
 from evergrant.domain.steps import Step
-from evergrant.issuer.http.answer import Answer, retry_after
-from evergrant.issuer.http.ask import Ask
 from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
@@ -14,6 +12,8 @@ from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.issuer.service.sign_in import Denied, SignedIn, SignIn, SignInAsk
 from evergrant.issuer.tally import Tally
 from evergrant.protocol.redirect import host_of
+from evergrant.web.answer import Answer, retry_after
+from evergrant.web.ask import Ask
 
 WRONG: Final = "The name or the password is not right."
 WAIT: Final = "There were too many tries."

@@ -7,11 +7,11 @@ from asyncio import timeout
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from evergrant.issuer.http.answer import Answer, Header, plain, refusal
-from evergrant.issuer.http.ask import Ask, Network, network_of, never
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import FormLimits
 from evergrant.store.port import StoreUnavailable
+from evergrant.web.answer import Answer, Header, plain, refusal
+from evergrant.web.ask import Ask, Network, network_of, never
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -1,5 +1,0 @@
-"""Requests and answers as values, and the thin ASGI application around them.
-
-What lives here: limits before parsing, hosts, cookies, CORS, error answers, routing. What must not: what any request
-means (`issuer.endpoints`, `issuer.pages`). No framework object is on the token path: a frozen ask in, a tuple out.
-"""
