@@ -13,7 +13,8 @@ from evergrant.keeper.errors import UnknownProvider
 from evergrant.keeper.provider.filling import filled
 from evergrant.keeper.provider.load import load_file, overridden
 from evergrant.keeper.provider.model import Provider
-from evergrant.keeper.provider.problem import BadProvider, Problem, nearest
+from evergrant.keeper.provider.problem import BadProvider, Problem, near, nearest
+from evergrant.keeper.provider.schema import OF_CONNECTION
 
 SHIPPED: Final = Path(__file__).parent.parent / "providers"
 _ENDING: Final = ".toml"
@@ -97,4 +98,18 @@ def with_overrides(provider: Provider, override: Mapping[str, object]) -> Provid
     return overridden(provider, override, f"override of {provider.id}") if override else provider
 
 
-__all__ = ["SHIPPED", "Catalog", "filled", "with_overrides"]
+def for_connection(provider: Provider, override: Mapping[str, object]) -> Provider:
+    """*provider* with what is different for one connection. Raises `BadRequest` naming the fact.
+
+    A connection's overrides come from an application, so they may say how its tokens behave, and not where codes and
+    secrets are sent.
+    """
+    for name in override:
+        if name not in OF_CONNECTION:
+            allowed = ", ".join(sorted(OF_CONNECTION))
+            says = f"cannot be overridden for one connection{near(str(name), OF_CONNECTION)}; these can: {allowed}"
+            raise BadProvider([Problem((str(name)[:60],), says, f"override of {provider.id}")])
+    return with_overrides(provider, override)
+
+
+__all__ = ["SHIPPED", "Catalog", "filled", "for_connection", "with_overrides"]

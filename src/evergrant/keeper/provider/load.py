@@ -4,14 +4,15 @@ What lives here: how the tables of a file become the parts of the model, and how
 must not: what a file may say (`schema`), where files lie (`catalog`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from evergrant.keeper.provider.address import gaps
+from evergrant.keeper.provider.address import NAME, gaps
 from evergrant.keeper.provider.document import Document, read_document
-from evergrant.keeper.provider.kinds import Table
+from evergrant.keeper.provider.kinds import Table, shown
 from evergrant.keeper.provider.model import ErrorShape, Placeholder, Provider, Reply, Revoke, TokenRecord
 from evergrant.keeper.provider.problem import BadProvider, Problem, Trail
 from evergrant.keeper.provider.reading import Facts, read_facts
@@ -38,6 +39,9 @@ def provider_of(document: Document, provider_id: str) -> Provider:
 def judged(document: Document, provider_id: str) -> tuple[Provider, tuple[Problem, ...]]:
     """What can be understood of a document, and everything that is wrong with it."""
     facts = read_facts(document.values, document.place, whole=True)
+    if not re.fullmatch(NAME, provider_id):
+        says = f"is named {shown(provider_id)}; its name is the provider's id: lower-case letters, digits and _"
+        facts.problems.append(Problem((), says, document.place(())))
     provider = _laid_over(Provider(provider_id, provider_id), facts)
     problems = [*facts.problems, *_unknown_unverified(facts, document)]
     if not facts.problems:

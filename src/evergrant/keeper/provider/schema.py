@@ -175,6 +175,12 @@ FACTS: Final = (
     Fact("loopback_http", Flag(), "allow http addresses on this machine: for trying things out"),
 )  # fmt: skip
 
+OF_CONNECTION: Final = frozenset({
+    "access_lifetime", "expires_in_present", "refresh_idle", "refresh_hard", "hard_restarts_on_rotation",
+    "refresh_not_before", "rotates", "refresh_token_on_refresh", "retry", "grace", "reuse_effect",
+    "kills_old_access_token", "advisory", "advisory_most", "mandatory_most", "scope_on_refresh", "limits",
+})  # fmt: skip
+"""What may be different for a single connection: how its tokens behave, never where a secret goes."""
 SECTIONS: Final = {"reply": REPLY, "revoke": REVOKE, "limits": LIMITS}
 """One table each."""
 NAMED: Final = {"records": RECORD, "placeholders": PLACEHOLDER}
