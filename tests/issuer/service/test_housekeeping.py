@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 
 from evergrant.clock import FixedClock
+from evergrant.domain import id as ids
 from evergrant.domain.event import Event, What
+from evergrant.domain.family import Ended
 from evergrant.domain.grant import Flow
 from evergrant.domain.reason import Reason
+from evergrant.issuer.service import housekeeping
 from evergrant.issuer.service.housekeeping import KEEP_SECONDS, MOST_BATCHES, Housekeeper
 from evergrant.store.memory import MemoryStore
 from evergrant.store.port import EventQuery, Which
@@ -68,6 +71,61 @@ async def test_events_leave_at_the_rate_at_which_they_come_and_not_before_their_
     assert (await housekeeper.round()).events == old
     left = await store.read(lambda tx: tx.events.find(EventQuery(limit=1_000)))
     assert len(left) == young
+
+
+LATE = KEEP_SECONDS + 10_000
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 50])
+async def test_every_family_that_is_swept_to_its_end_has_its_event_with_the_reason(store, clock, batch):
+    ends = {
+        "fresh": (NOW + 10**9, NOW + 10**9),
+        "idle": (NOW + 10**9, NOW + 5),
+        "absolute": (NOW + 5, NOW + 5),
+        "at both": (NOW + 5, NOW + 4),
+        "ended before": (NOW + 5, NOW + 5),
+        "long gone": (NOW - LATE, NOW - LATE),
+    }
+    families = {
+        name: _family(number, absolute, idle, ended=name == "ended before")
+        for number, (name, (absolute, idle)) in enumerate(ends.items())
+    }
+    await store.write(lambda tx: [tx.families.add(family) for family in families.values()])
+    clock.advance(5)
+    housekeeper = keeper(store, clock, batch=batch, retention=10**6)
+    for _ in range(3):
+        await housekeeper.round()
+    found = await store.read(lambda tx: tx.events.find(EventQuery(limit=1_000)))
+    told_of = {event.family_id: event.reason for _, event in found}
+    assert len(found) == len(told_of) == 4
+    assert told_of == {
+        ids.text(ids.Kind.FAMILY, families[name].id): reason
+        for name, reason in (("idle", Reason.IDLE), ("absolute", Reason.ABSOLUTE), ("at both", Reason.ABSOLUTE),
+                             ("long gone", Reason.ABSOLUTE))
+    }  # fmt: skip
+    event = found[0][1]
+    assert (event.at, event.what, event.generation) == (NOW + 5, What.FAMILY_ENDED, 3)
+    del told_of[ids.text(ids.Kind.FAMILY, families["long gone"].id)]
+    rows = await store.read(lambda tx: tx.families.find(Which(live=False)))
+    ended = [each for each in rows if each.ended and each.ended.at == NOW + 5]
+    assert {ids.text(ids.Kind.FAMILY, each.id): each.ended.reason for each in ended} == told_of
+
+
+def _family(number, absolute_end, idle_end, *, ended):
+    like = specimens.family()
+    head = like.head._replace(generation=3, idle_end=idle_end)
+    why = Ended(NOW - 1, Reason.SIGNED_OUT) if ended else None
+    return like._replace(id=number.to_bytes(16, "big"), absolute_end=absolute_end, head=head, ended=why)
+
+
+async def test_what_the_sweep_ends_and_what_it_tells_are_one_transaction(store, clock, monkeypatch):
+    await store.write(lambda tx: tx.families.add(_family(1, NOW + 5, NOW + 5, ended=False)))
+    clock.advance(5)
+    monkeypatch.setattr(housekeeping, "_ended", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await keeper(store, clock).round()
+    (family,) = await store.read(lambda tx: tx.families.find(Which(live=False)))
+    assert family.ended is None
 
 
 async def test_o_18_a_second_housekeeper_finds_the_lease_taken_and_takes_over_a_dead_one_s(store, clock):

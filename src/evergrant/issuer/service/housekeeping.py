@@ -8,11 +8,15 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from evergrant.clock import Clock
+from evergrant.domain import id as ids
+from evergrant.domain.event import Event, What
+from evergrant.domain.family import Family
+from evergrant.domain.reason import Reason
 from evergrant.domain.throttle import Bucket
 from evergrant.issuer.service import sessions
 from evergrant.issuer.service.key_rotation import KeyRotation
 from evergrant.keys import lifecycle
-from evergrant.store.port import Store, Swept, Tx
+from evergrant.store.port import Store, Swept, Tx, Which
 
 LEASE: Final = "lease housekeeping"
 # A family's row outlives its absolute end by this, so that late reuse is still recognised (attack O-16).
@@ -111,7 +115,24 @@ class Housekeeper:
 
 
 def _walk(place: bytes, now: int, limit: int) -> Callable[[Tx], Swept]:
-    return lambda tx: tx.families.sweep(place, now, limit, KEEP_SECONDS)
+    """A step through the families, with an event for each one that it ends."""
+
+    def work(tx: Tx) -> Swept:
+        # Whatever the step walks over and finds alive is among these: it counts the ended ones too.
+        alive = tx.families.find(Which(live=True), limit, place)
+        swept = tx.families.sweep(place, now, limit, KEEP_SECONDS)
+        over = (family for family in alive if now >= min(family.absolute_end, family.head.idle_end))
+        tx.events.add([_ended(family, now) for family in over if not swept.last or family.id <= swept.last])
+        return swept
+
+    return work
+
+
+def _ended(family: Family, now: int) -> Event:
+    reason = Reason.ABSOLUTE if now >= family.absolute_end else Reason.IDLE
+    name = ids.text(ids.Kind.FAMILY, family.id)
+    return Event(now, What.FAMILY_ENDED, family.client_id, family.account_id, name, family.session_id, reason,
+                 family.head.generation)  # fmt: skip
 
 
 def _expire(place: str, now: int, limit: int) -> Callable[[Tx], tuple[int, str]]:
