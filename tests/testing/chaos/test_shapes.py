@@ -69,3 +69,12 @@ async def test_the_date_is_the_clocks_where_no_mode_says_otherwise():
     async with calling() as caller:
         answer = await caller.refresh("nobody's")
         assert parsedate_to_datetime(answer.headers["date"]).timestamp() == caller.clock.now()
+
+
+async def test_mode_dead_words_says_the_same_with_the_provider_s_other_answer():
+    told = []
+    for number in (0, 1):
+        async with calling("slack", f"dead_words:number={number}") as caller:
+            answer = await caller.refresh("nobody's")
+            told.append((answer.status_code, answer.json()["ok"], answer.json()["error"]))
+    assert told == [(200, False, "invalid_refresh_token"), (200, False, "token_revoked")]

@@ -64,7 +64,8 @@ class Behaviour:
     scope: Callable[[str], str] | None = None
     members: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     """A last change to the members of a token reply."""
-    dead: ErrorShape = _DEAD
+    dead: tuple[ErrorShape, ...] = (_DEAD,)
+    """How it may be said that a refresh token is worth nothing; the first is used."""
     error_in_200: bool = False
     form_encoded: bool = False
     skew: int = 0
@@ -114,6 +115,6 @@ def behaviour_of(provider: Provider) -> Behaviour:
         access_lifetime=HOUR if provider.access_lifetime is None else provider.access_lifetime,
         expires_in=Special.USUAL if provider.expires_in_present and provider.access_lifetime != 0 else Special.ABSENT,
         records=provider.records,
-        dead=provider.dead_grant[0] if provider.dead_grant else _DEAD,
+        dead=provider.dead_grant or (_DEAD,),
         error_in_200=any(shape.status == 200 for shape in provider.dead_grant),
     )

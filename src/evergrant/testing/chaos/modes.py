@@ -106,6 +106,9 @@ _TABLE: Final = (
     Mode("no_expires_in", Kind.SHAPE, "Replies do not say how long the access token lives (Salesforce, Notion).",
          _with(expires_in=Special.ABSENT)),
     Mode("error_in_200", Kind.SHAPE, "Errors come with status 200 (GitHub, Slack).", _with(error_in_200=True)),
+    Mode("dead_words", Kind.SHAPE, "A dead grant is told in another of the words this provider has for it, by number.",
+         lambda behaviour, values: replace(
+             behaviour, dead=behaviour.dead[int(values["number"]) % len(behaviour.dead):]), {"number": 1}),
     Mode("form_encoded", Kind.SHAPE, "Token replies and errors are forms, not JSON (GitHub unless asked for JSON).",
          _with(form_encoded=True)),
     Mode("two_tokens", Kind.SHAPE, "One grant gives two pairs, the second one nested (Slack's bot and user).",

@@ -81,9 +81,16 @@ def _about(members: dict[str, Any], reply: Reply, user: str, origin: str) -> Non
             put(members, paths[0], value)
     for name in reply.keep:
         if not has(members, name):
-            put(members, name, origin if looks_like_origin(name) else f"{name.rpartition('.')[2]}-1")
+            put(members, name, _sample(name.rpartition(".")[2], origin))
     if reply.ok:
         put(members, reply.ok, value=True)
+
+
+def _sample(name: str, origin: str) -> object:
+    """A value for a member of which only the name is known."""
+    if name.endswith("_in"):
+        return 1_800
+    return origin if looks_like_origin(name) else f"{name}-1"
 
 
 def looks_like_origin(name: str) -> bool:

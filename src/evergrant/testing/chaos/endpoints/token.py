@@ -129,7 +129,7 @@ def _refresh(
         return error("invalid_request", "Rate limit exceeded: access_token not expired", form=form)
     if spent.outcome is Outcome.BUSY:
         return error("slow_down", "Too many refreshes of this token.", status=429, form=form)
-    return dead_grant(behaviour.dead, form=form, in_200=behaviour.error_in_200)
+    return dead_grant(behaviour.dead[0], form=form, in_200=behaviour.error_in_200)
 
 
 def _bad_refresh(state: State, params: Mapping[str, str], *, form: bool) -> Answer | None:
