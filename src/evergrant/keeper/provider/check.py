@@ -116,7 +116,7 @@ def revocation(provider: Provider) -> str:
 
 def duration(seconds: int) -> str:
     """Seconds in the largest unit that says them exactly."""
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+    for size, unit in ((31_536_000, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= size and seconds % size == 0:
             count = seconds // size
             return f"{count} {unit}{'' if count == 1 else 's'}"
@@ -147,7 +147,7 @@ def _warnings(provider: Provider, values: Mapping[str, object], age: int | None)
     for name in provider.placeholders:
         rule = provider.fills[name]
         if rule.stands is Stands.HOST and not rule.hosts:
-            yield f"{{{name}}} may be any host, and the client's secret goes there: say which in placeholders.{name}.hosts"
+            yield f"{{{name}}} may be any host, and secrets go there: say which in placeholders.{name}.hosts"
     for name in ("retry", "grace", "revoke.url"):
         if name in provider.unverified:
             yield f"{name} is not verified, and a mistake there costs connections: look it up before you rely on it"

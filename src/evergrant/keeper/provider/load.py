@@ -15,7 +15,7 @@ from evergrant.keeper.provider.document import Document, read_document
 from evergrant.keeper.provider.kinds import Table, shown
 from evergrant.keeper.provider.model import ErrorShape, Placeholder, Provider, Reply, Revoke, TokenRecord
 from evergrant.keeper.provider.problem import BadProvider, Problem, Trail
-from evergrant.keeper.provider.reading import Facts, read_facts
+from evergrant.keeper.provider.reading import Stated, read_facts
 from evergrant.keeper.provider.rules import addresses, contradictions
 from evergrant.keeper.provider.schema import BY_NAME
 
@@ -82,7 +82,7 @@ def _has_plain(provider: Provider) -> bool:
     return any(address.startswith("http:") for address in addresses(provider).values())
 
 
-def _laid_over(base: Provider, facts: Facts) -> Provider:
+def _laid_over(base: Provider, facts: Stated) -> Provider:
     values = facts.values
     fields: dict[str, Any] = {name: value for name, value in values.items() if name in BY_NAME and name != _FLAG}
     for name in _MERGED & fields.keys():
@@ -127,7 +127,7 @@ def _records(base: tuple[TokenRecord, ...], values: Mapping[str, Any]) -> tuple[
     return base
 
 
-def _unknown_unverified(facts: Facts, document: Document) -> list[Problem]:
+def _unknown_unverified(facts: Stated, document: Document) -> list[Problem]:
     stated = facts.stated() | {"dead_grant", "client_errors"}
     trail = ("unverified",)
     return [

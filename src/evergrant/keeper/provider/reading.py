@@ -17,7 +17,7 @@ Place = Callable[[Trail], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Stated:
     """What a document states: values as the model wants them, and problems."""
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -28,9 +28,9 @@ class Facts:
         return frozenset(".".join(trail) for trail in _trails(self.values, ()))
 
 
-def read_facts(values: Mapping[str, object], place: Place, *, whole: bool) -> Facts:
+def read_facts(values: Mapping[str, object], place: Place, *, whole: bool) -> Stated:
     """Read a document's *values*. *whole*: facts that a file needs must be there; not so in an override."""
-    facts = Facts()
+    facts = Stated()
     _read_table({key: each for key, each in values.items() if key not in _SHELVES}, FACTS, (), facts, place, whole, TOP)
     for name, table in SECTIONS.items():
         if name in values:
@@ -53,7 +53,7 @@ _SHELVES = frozenset({*SECTIONS, *NAMED, *LISTED})
 
 
 def _read_table(
-    values: Mapping[str, object], known: tuple[Fact, ...], above: Trail, facts: Facts, place: Place, whole: bool,  # noqa: FBT001
+    values: Mapping[str, object], known: tuple[Fact, ...], above: Trail, facts: Stated, place: Place, whole: bool,  # noqa: FBT001
     names: tuple[str, ...] = (),
 ) -> dict[str, Any]:  # fmt: skip
     by_name = {fact.name: fact for fact in known}
@@ -76,7 +76,7 @@ def _read_table(
 
 
 def _read_named(
-    value: object, name: str, known: tuple[Fact, ...], facts: Facts, place: Place, *, whole: bool
+    value: object, name: str, known: tuple[Fact, ...], facts: Stated, place: Place, *, whole: bool
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each, inner in _table(value, (name,), facts, place).items():
@@ -90,7 +90,9 @@ def _read_named(
     return found
 
 
-def _read_listed(value: object, name: str, known: tuple[Fact, ...], facts: Facts, place: Place) -> list[dict[str, Any]]:
+def _read_listed(
+    value: object, name: str, known: tuple[Fact, ...], facts: Stated, place: Place
+) -> list[dict[str, Any]]:
     if not isinstance(value, list | tuple) or len(value) > MOST:
         says = f"must be a list of at most {MOST} tables in square brackets, not {shown(value)}"
         facts.problems.append(Problem((name,), says, place((name,))))
@@ -102,7 +104,7 @@ def _read_listed(value: object, name: str, known: tuple[Fact, ...], facts: Facts
     return found
 
 
-def _table(value: object, trail: Trail, facts: Facts, place: Place) -> Mapping[str, object]:
+def _table(value: object, trail: Trail, facts: Stated, place: Place) -> Mapping[str, object]:
     if isinstance(value, Mapping) and len(value) <= MOST:
         return value
     says = f"must be a table of at most {MOST} facts, not {shown(value)}"

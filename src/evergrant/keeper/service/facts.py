@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from evergrant.keeper.connection import Connection
 from evergrant.keeper.errors import BadRequest
-from evergrant.keeper.provider.catalog import Catalog, filled, with_overrides
+from evergrant.keeper.provider.catalog import Catalog, filled, for_connection, with_overrides
 from evergrant.keeper.provider.model import Placeholder, Provider, Stands
 from evergrant.keeper.settings import Client
 
@@ -25,7 +25,7 @@ class Facts:
         if ours.overrides:
             provider = with_overrides(provider, ours.overrides)
         if connection is not None and connection.overrides:
-            provider = with_overrides(provider, connection.overrides)
+            provider = for_connection(provider, connection.overrides)
         return provider
 
     def of(
