@@ -218,6 +218,7 @@ def _tokens(provider: Provider, answer: Answer, found: Members, reply: Reply, as
         expires_at=expires_at,
         origin=origin,
         token_type="Bearer" if kind.lower() in {"", "bearer"} else harmless(kind),
+        sent_at=sent_at,
         scope=_scope(at(found, reply.scope), provider.scope_separator) or asked,
         idle_end=sent_at + idle if idle else 0,
         hard_end=sent_at + hard if hard else 0,

@@ -21,6 +21,7 @@ class Tokens:
     origin: Origin
     token_type: str
     scope: tuple[str, ...]
+    sent_at: int = 0
     idle_end: int = 0
     hard_end: int = 0
     hard_said: bool = False

@@ -1,0 +1,181 @@
+"""The keeper's door for asynchronous programs: connect accounts, and lease tokens that work.
+
+What lives here: the verbs as applications say them. What must not: what they do (`service`), how it is put together
+(`opening`). The same verbs without `await` are in `evergrant.keeper.sync`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+from evergrant.clock import Clock
+from evergrant.entropy import Entropy
+from evergrant.keeper.connection import Connection, Reason
+from evergrant.keeper.errors import VaultTrouble
+from evergrant.keeper.exchange import Transport
+from evergrant.keeper.opening import Applications, Plan, Rooms, plan
+from evergrant.keeper.provider.catalog import Catalog
+from evergrant.keeper.service.lease import Lease
+from evergrant.keeper.service.refresh import Wish
+from evergrant.keeper.settings import Settings
+from evergrant.keeper.vault.port import Found, Vault, VaultUnavailable
+
+GRACE: Final = 40.0
+"""Seconds that refreshes may take to finish when a keeper is closed: one request and its commit."""
+
+
+class Keeper:
+    """Other people's tokens, always fresh, never lost. Use within one event loop; close it, or use `async with`."""
+
+    def __init__(self, how: Plan) -> None:
+        self._plan = how
+        self._rooms: Rooms | None = None
+        self._opening: asyncio.Lock | None = None
+        self._stop: asyncio.Event | None = None
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        address: str,
+        *,
+        key: object = None,
+        clients: Applications = (),
+        settings: Settings | None = None,
+        catalog: Catalog | None = None,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        transport: Transport | None = None,
+        vault: Vault | None = None,
+        pause: Callable[[float], Awaitable[None]] | None = None,
+    ) -> Self:
+        """A keeper on the vault at *address*: the path of a file, or `memory:` for tests.
+
+        *key*: what seals the vault. None is a file beside it, made when missing; a `Path` is that file; `env:NAME` a
+        variable, `system:ACCOUNT` the operating system's keyring, other text the key itself (base64 of 32 bytes).
+        *clients*: the applications registered by us, by the name that callers say. The rest is for tests.
+        The vault itself is opened when it is first needed: then `VaultUnusable` and `KeyUnusable` may be raised.
+        """
+        how = plan(
+            address,
+            key=key,
+            clients=clients,
+            settings=settings,
+            catalog=catalog,
+            clock=clock,
+            entropy=entropy,
+            transport=transport,
+            vault=vault,
+            pause=pause,
+        )
+        return cls(how)
+
+    async def __aenter__(self) -> Self:
+        await self.rooms()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def rooms(self) -> Rooms:
+        """The rooms, opened by whoever comes first. For doors built on this one; applications use the verbs."""
+        if self._rooms is not None:
+            return self._rooms
+        if self._closed:
+            msg = "the keeper is closed"
+            raise VaultTrouble(msg, 1, Reason.NONE)
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._rooms is None:
+                try:
+                    self._rooms = await self._plan.open()
+                except VaultUnavailable as error:
+                    msg = "the vault does not answer at the moment"
+                    raise VaultTrouble(msg, 5, Reason.NONE) from error
+        return self._rooms
+
+    async def close(self) -> None:
+        """Stop the background, let refreshes finish, close the vault. Safe to call twice."""
+        if self._stop is not None:
+            self._stop.set()
+        self._closed = True
+        rooms, self._rooms = self._rooms, None
+        if rooms is not None:
+            await rooms.close(GRACE)
+
+    # ---- tokens
+
+    async def lease(self, client: str, account: str, *, tenant: str = "", caller: str = "", record: str = "") -> Lease:
+        """An access token of *account* that works now; fresh from memory in microseconds, else after a refresh.
+
+        Whatever was changed through this keeper is seen at once; what another process has changed, within
+        `Settings.recheck_seconds` (1 s). *caller*: who takes it, for the audit trail. *record*: where a provider gives
+        several tokens (Slack: `bot`, `user`). Raises `UnknownConnection`, `NeedsReauth`, `NotUsable`, `TryLater`.
+        """
+        rooms = self._rooms
+        if rooms is not None:
+            held = rooms.leases.cached((tenant, client, account, record, caller))
+            if held is not None:
+                return held
+        rooms = await self.rooms()
+        return await rooms.leases.lease(client, account, tenant=tenant, caller=caller, record=record)
+
+    async def report_unauthorized(self, lease: Lease, *, caller: str = "") -> Lease:
+        """Say that an API answered 401 to *lease*: a newer token, after one forced refresh at most.
+
+        A 403 that says `insufficient_scope` is no case for this; only the user can allow more. Raises what `lease`
+        does.
+        """
+        rooms = await self.rooms()
+        return await rooms.leases.report_unauthorized(lease, caller=caller)
+
+    async def refresh(self, client: str, account: str, *, tenant: str = "", record: str = "") -> Connection:
+        """Refresh now, whatever the age of the token. Raises what `lease` does, and the reason when it failed."""
+        rooms = await self.rooms()
+        found = await rooms.connecting.finding.named(client, account, tenant)
+        for name, held in found.records.items():
+            if record in {"", name} and held.refresh_token:
+                found = await rooms.refresher.refresh(Wish(tenant, found.connection.id, name, held.version))
+        return found.connection
+
+    # ---- looking
+
+    async def show(self, client: str, account: str, *, tenant: str = "") -> Found:
+        """The connection with its records, sealed as they are. Raises `UnknownConnection`."""
+        rooms = await self.rooms()
+        return await rooms.connecting.finding.named(client, account, tenant)
+
+    async def list(self, **narrowed: Any) -> "list[Connection]":
+        """Connections of one tenant: *tenant*, *client*, *provider*, *account*, *user*, *health*, *tags*, *after*."""
+        rooms = await self.rooms()
+        return await rooms.connecting.finding.find(**narrowed)
+
+    # ---- operating
+
+    async def quarantine(self, client: str, account: str, *, tenant: str = "", detail: str = "") -> Connection:
+        """Hand out no token of this connection until `release`; from this process at once."""
+        rooms = await self.rooms()
+        found = await rooms.connecting.finding.named(client, account, tenant)
+        rooms.leases.forget(found.connection.id)
+        try:
+            return await rooms.watch.quarantine(found, Reason.BY_OPERATOR, detail)
+        finally:
+            rooms.leases.forget(found.connection.id)
+
+    async def release(self, client: str, account: str, *, tenant: str = "", detail: str = "") -> Connection:
+        """End a quarantine."""
+        rooms = await self.rooms()
+        found = await rooms.connecting.finding.named(client, account, tenant)
+        return await rooms.watch.release(found, detail)
+
+    async def run(self) -> None:
+        """Refresh in the background until the keeper is closed, or this is cancelled; what is under way ends well."""
+        rooms = await self.rooms()
+        self._stop = asyncio.Event()
+        if self._closed:
+            return
+        await rooms.running.run(self._stop)

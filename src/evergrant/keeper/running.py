@@ -1,0 +1,128 @@
+"""The background refresher: what falls due is refreshed before anybody asks, and what was left open is finished.
+
+Any number of processes may run it on one vault: claims keep them apart. One round recovers doubts, refreshes what is
+due within the budgets, warns of limits that nobody can move, tells a hook that there are letters, and sweeps.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from evergrant.keeper.connection import Reason, Record
+from evergrant.keeper.errors import KeeperError
+from evergrant.keeper.service.connecting import Connecting
+from evergrant.keeper.service.ground import Ground
+from evergrant.keeper.service.landing import NAME as AUTHORIZATION
+from evergrant.keeper.service.limits import Countdown
+from evergrant.keeper.service.refresh import Refresher, Wish
+from evergrant.keeper.service.watch import Watch
+from evergrant.keeper.vault.port import VaultUnavailable
+
+BATCH: Final = 500
+AT_ONCE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round did."""
+
+    recovered: int = 0
+    refreshed: int = 0
+    failed: int = 0
+    swept: int = 0
+
+
+class Running:
+    """Rounds with pauses, until it is told to stop."""
+
+    def __init__(
+        self, ground: Ground, refresher: Refresher, connecting: Connecting, watch: Watch, countdown: Countdown
+    ) -> None:
+        self._ground = ground
+        self._refresher = refresher
+        self._connecting = connecting
+        self._watch = watch
+        self._countdown = countdown
+        self.outbox: Callable[[], Awaitable[None]] | None = None
+        """Awaited once a round; whoever delivers letters sets it."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until *stop* is set. A vault in trouble ends a round, never the loop."""
+        while not stop.is_set():
+            with suppress(VaultUnavailable):
+                await self.round()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await stop.wait()
+
+    def _pause(self) -> float:
+        """Not the same for any two processes, so that they do not all come at once."""
+        lot = int.from_bytes(self._ground.entropy.draw(2), "big") / 2**16
+        return self._ground.settings.background_seconds * (0.75 + lot / 2)
+
+    async def round(self) -> Round:
+        """Everything that is to be done now. Raises `VaultUnavailable`."""
+        now = self._ground.clock.now()
+        settings = self._ground.settings
+        await self._watch.flush()
+        recovered = await self._recover()
+        refreshed, failed = await self._refresh(now + settings.background_ahead)
+        if self.outbox is not None:
+            await self.outbox()
+        swept = await self._ground.vault.sweep(now, keep_events=settings.keep_events)
+        return Round(recovered, refreshed, failed, swept)
+
+    async def _recover(self) -> int:
+        """Finish what crashed or cut-off refreshes and callbacks have left."""
+        wishes: list[Wish] = []
+        count = 0
+        for tenant, intent in await self._ground.vault.open_intents():
+            if intent.name == AUTHORIZATION:
+                with suppress(KeeperError):
+                    count += await self._connecting.landing.recover(tenant, intent.connection_id)
+            else:
+                wishes.append(Wish(tenant, intent.connection_id, intent.name, intent.record_version))
+        good, _ = await self._all(wishes)
+        return count + good
+
+    async def _refresh(self, before: int) -> tuple[int, int]:
+        """Refresh what falls due before *before* and has come to its time; (how many, how many failed)."""
+        good = bad = 0
+        seen: set[tuple[str, str]] = set()
+        while True:
+            due = [one for one in await self._ground.vault.due(before, limit=BATCH) if one[1:] not in seen]
+            if not due:
+                return good, bad
+            seen.update(one[1:] for one in due)
+            wishes = [wish for one in due if (wish := await self._wish(*one)) is not None]
+            more_good, more_bad = await self._all(wishes)
+            good, bad = good + more_good, bad + more_bad
+            if len(due) < BATCH:
+                return good, bad
+
+    async def _wish(self, tenant: str, connection_id: str, name: str) -> Wish | None:
+        found = await self._ground.vault.load(tenant, connection_id)
+        if found is None or name not in found.records:
+            return None
+        record: Record = found.records[name]
+        await self._countdown.look(found, record)
+        with suppress(KeeperError):
+            if self._refresher.wants(found, record):
+                return Wish(tenant, connection_id, name, record.version)
+        return None
+
+    async def _all(self, wishes: list[Wish]) -> tuple[int, int]:
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(wish: Wish) -> bool:
+            async with gate:
+                try:
+                    await self._refresher.refresh(wish)
+                except KeeperError as error:
+                    return getattr(error, "reason", None) is Reason.NONE
+                return True
+
+        done = await asyncio.gather(*(one(wish) for wish in wishes))
+        return sum(done), len(done) - sum(done)

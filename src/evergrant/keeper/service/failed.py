@@ -1,0 +1,34 @@
+"""What a caller is told when a refresh ended without tokens."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from evergrant.keeper.connection import Connection, Health, Reason
+from evergrant.keeper.decision.outcome import Ending, GaveUp, Missing, Unreachable
+from evergrant.keeper.decision.verdict import Busy, ClientRefused, Dead, Granted, Interaction, ScopeRefused, Unknown
+from evergrant.keeper.errors import KeeperError, NeedsReauth, NotUsable, TryLater
+
+_OVER: Final = (Dead, GaveUp, Interaction, ScopeRefused)
+_LATER: Final[Mapping[type[Any], Reason]] = {
+    Busy: Reason.PROVIDER_BUSY,
+    Unreachable: Reason.PROVIDER_UNREACHABLE,
+    Missing: Reason.REFRESH_IN_DOUBT,
+    Unknown: Reason.ANSWER_UNREADABLE,
+}
+
+
+def failure(ending: Ending | None, connection: Connection, now: int) -> KeeperError | None:
+    """The error for *ending*, with *connection* as it was committed; None when the record is good."""
+    name = f"{connection.account} at {connection.client}"
+    if isinstance(ending, ClientRefused):
+        msg = f"the provider refuses the client {connection.client} ({ending.code}); its operator must look at it"
+        return NotUsable(msg, Health.SUSPENDED_CLIENT, Reason.CLIENT_REFUSED)
+    if isinstance(ending, Granted) or ending is None:
+        if connection.health is Health.NEEDS_REAUTH:
+            return NeedsReauth(f"{name} has to be connected again: {connection.reason.value}", connection.reason)
+        return None
+    if isinstance(ending, _OVER) or connection.health is Health.NEEDS_REAUTH:
+        return NeedsReauth(f"{name} has to be connected again: {connection.reason.value}", connection.reason)
+    reason = _LATER[type(ending)]
+    after = max(1, connection.retry_at - now)
+    return TryLater(f"{name} could not be refreshed for now: {reason.value}; try again in {after} s", after, reason)
