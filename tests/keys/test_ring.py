@@ -19,7 +19,8 @@ from evergrant.keys import lifecycle
 from evergrant.keys.lifecycle import Schedule
 from evergrant.keys.local import LocalKek
 from evergrant.keys.port import KeyUnusable
-from evergrant.keys.ring import NONCE_LENGTH, Ring, label
+from evergrant.keys.ring import Ring
+from evergrant.keys.sealed import NONCE_LENGTH, bound_anew, opened
 from evergrant.keys.signing import ALGORITHMS, from_der, to_der
 from evergrant.store.memory import MemoryStore
 from evergrant.store.port import EventQuery
@@ -239,9 +240,57 @@ def test_k_21_j_17_a_swapped_changed_or_foreign_row_does_not_open(keys):
     assert Ring(rows, KEK).sealed
 
 
+@pytest.mark.parametrize("change", [{"alg": "PS256"}, {"alg": "HS256"}, {"use": Use.MAC}, {"version": 2}, {"id": "x"}])
+def test_k_21_j_17_no_row_is_made_to_say_another_thing_of_its_key(keys, change):
+    keys.ensure("ES256", "RS256")
+    for row in keys.do(lambda tx: tx.keys.find()):
+        told = replace(row, **change)
+        if told != row:
+            with pytest.raises(KeyUnusable, match="does not open"):
+                Ring([told], KEK)
+
+
+def as_first_sealed(row):
+    """The row as the first databases had it: only its id was bound."""
+    return replace(row, sealed=KEK.seal(opened(row, KEK), b"evergrant key " + row.id.encode(), ENTROPY.draw(12)))
+
+
+def test_seals_of_the_first_databases_open_and_are_replaced_at_the_next_start(keys):
+    rows = keys.do(lambda tx: tx.keys.find())
+    first = [as_first_sealed(row) for row in rows]
+    text = keys.ring().write(token())
+    keys.do(lambda tx: [tx.keys.put(row) for row in first])
+    assert keys.ring().read(text) == Ring(rows, KEK).read(text) is not None
+    assert Ring([replace(first[0], retires_at=NOW + 1)], KEK), "its own times are not bound: they change"
+    told = keys.told()
+
+    assert keys.ensure("ES256") is False
+
+    again = keys.do(lambda tx: tx.keys.find())
+    assert keys.told() == told
+    assert [opened(row, KEK) for row in again] == [opened(row, KEK) for row in first]
+    for row, old in zip(again, first, strict=True):
+        assert row.sealed != old.sealed
+        assert bound_anew(row, KEK, ENTROPY) is row
+        with pytest.raises(KeyUnusable):
+            KEK.unseal(row.sealed, b"evergrant key " + row.id.encode())
+    keys.ensure("ES256")
+    assert keys.do(lambda tx: tx.keys.find()) == again, "and only once"
+
+
+def test_a_start_with_a_row_that_does_not_open_says_so_and_changes_nothing(keys):
+    rows = keys.do(lambda tx: tx.keys.find())
+    keys.do(lambda tx: tx.keys.put(as_first_sealed(rows[0])))
+    keys.do(lambda tx: tx.keys.put(replace(rows[1], sealed=rows[1].sealed[:-1] + b"x")))
+    before = keys.do(lambda tx: tx.keys.find())
+    with pytest.raises(KeyUnusable, match="does not open evergrant key"):
+        keys.ensure("ES256")
+    assert keys.do(lambda tx: tx.keys.find()) == before
+
+
 def test_inv_13_what_is_at_rest_holds_no_key_in_clear(keys):
     for row in keys.do(lambda tx: tx.keys.find()):
-        clear = KEK.unseal(row.sealed, label(row.id))
+        clear = opened(row, KEK)
         assert clear not in row.sealed
         assert clear.hex() not in repr(row)
         if row.use is Use.SIGN:

@@ -12,7 +12,7 @@ from evergrant.domain.event import Event, What
 from evergrant.domain.key import SealedKey, Use
 from evergrant.entropy import Entropy
 from evergrant.keys.port import Kek, KeyUnusable
-from evergrant.keys.ring import NONCE_LENGTH, label
+from evergrant.keys.sealed import bound_anew, sealed
 from evergrant.keys.signing import Signer, make, to_der
 from evergrant.store.port import Tx
 
@@ -31,8 +31,8 @@ def make_signing_key(alg: str, kek: Kek, entropy: Entropy, now: int, active_at: 
     """A new sealed signing key. Its id is the `kid`. Raises `KeyUnusable`."""
     private = make(alg)
     public = Signer(private, alg).public
-    sealed = kek.seal(to_der(private), label(public["kid"]), entropy.draw(NONCE_LENGTH))
-    return SealedKey(public["kid"], Use.SIGN, alg, sealed, kek.id, "", 0, now, active_at)
+    row = SealedKey(public["kid"], Use.SIGN, alg, b"", kek.id, "", 0, now, active_at)
+    return sealed(row, to_der(private), kek, entropy)
 
 
 def make_mac_key(version: int, kek: Kek, entropy: Entropy, now: int, active_at: int) -> SealedKey:
@@ -41,13 +41,19 @@ def make_mac_key(version: int, kek: Kek, entropy: Entropy, now: int, active_at: 
         msg = "all 255 token key versions are used"
         raise KeyUnusable(msg)
     name = "mac-" + b64(entropy.draw(9)).decode()
-    sealed = kek.seal(entropy.draw(MAC_LENGTH), label(name), entropy.draw(NONCE_LENGTH))
-    return SealedKey(name, Use.MAC, "HS256", sealed, kek.id, "", version, now, active_at)
+    row = SealedKey(name, Use.MAC, "HS256", b"", kek.id, "", version, now, active_at)
+    return sealed(row, entropy.draw(MAC_LENGTH), kek, entropy)
 
 
 def ensure(tx: Tx, algs: Iterable[str], kek: Kek, entropy: Entropy, now: int) -> bool:
-    """Make what is missing for a first start or a new algorithm; whether anything was made."""
+    """Make what is missing for a first start or a new algorithm; whether anything was made. For every start: seals of
+    the first databases are replaced too. Raises `KeyUnusable` when a key does not open.
+    """
     held = tx.keys.find()
+    for key in held:
+        bound = bound_anew(key, kek, entropy)
+        if bound is not key:  # the same key: nobody who holds it needs to look again
+            tx.keys.put(bound)
     made: list[SealedKey] = []
     if not any(key.use is Use.MAC for key in held):
         made.append(make_mac_key(1, kek, entropy, now, now))

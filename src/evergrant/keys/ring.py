@@ -4,7 +4,7 @@ What lives here: choosing which key signs now and which are published. Making an
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from evergrant.domain.key import SealedKey, Use
 from evergrant.domain.token import RefreshToken, read_refresh, write_refresh
 from evergrant.keys.port import Kek, KeyUnusable
+from evergrant.keys.sealed import NONCE_LENGTH, opened
 from evergrant.keys.signing import Signer, from_der
 from evergrant.keys.verifying import public_key, verify
 
-NONCE_LENGTH: Final = 12
+__all__ = ["NONCE_LENGTH", "Ring"]
 
 
 class Ring:
@@ -32,7 +33,7 @@ class Ring:
         self._youngest: dict[str, list[SealedKey]] = {}
         for key in self._sealed:
             self._youngest.setdefault(Use.MAC if key.use is Use.MAC else key.alg, []).insert(0, key)
-            clear = kek.unseal(key.sealed, label(key.id))
+            clear = opened(key, kek)
             if key.use is Use.MAC:
                 self._macs[key.version] = clear
             else:
@@ -117,8 +118,3 @@ class Ring:
         if aead is None:
             aead = self._sealing[version] = AESGCM(self.derive(version, b"evergrant opaque access token 1"))
         return aead
-
-
-def label(key_id: str) -> bytes:
-    """What a sealed key is bound to, so that rows cannot be swapped."""
-    return b"evergrant key " + key_id.encode()

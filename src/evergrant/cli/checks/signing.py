@@ -37,10 +37,10 @@ def opening(config: Config, facts: Facts) -> Iterator[Finding]:
 
 
 def _open_all(kek: Kek, keys: tuple[SealedKey, ...]) -> None:
-    from evergrant.keys.ring import label
+    from evergrant.keys.sealed import opened
 
     for key in keys:
-        kek.unseal(key.sealed, label(key.id))
+        opened(key, kek)
 
 
 def turns(config: Config, facts: Facts, now: int) -> Iterator[Finding]:
