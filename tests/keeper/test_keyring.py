@@ -161,6 +161,45 @@ def test_processes_that_start_together_have_one_key(tmp_path):
             assert len({job.result(60) for job in jobs}) == 1
 
 
+def test_keep_inv_6_a_process_that_runs_on_learns_of_a_new_key_when_it_meets_it(path):
+    running = from_file(path, SystemEntropy(), make=True)
+    first = running.current.id
+    turned = add_current(path, SystemEntropy())
+    assert running.current.id == first
+    assert running.get(turned.current.id).id == turned.current.id
+    assert (running.current.id, running.ids) == (turned.current.id, turned.ids)
+
+
+def test_keep_inv_6_a_key_that_was_known_once_still_opens_after_it_was_retired(path):
+    running = from_file(path, SystemEntropy(), make=True)
+    first = running.current.id
+    turned = add_current(path, SystemEntropy())
+    retire(path, first, ENTROPY)
+    running.reread()
+    assert running.current.id == turned.current.id
+    assert running.get(first).id == first
+
+
+def test_a_key_that_is_nowhere_is_looked_for_once():
+    looked = []
+
+    def again():
+        looked.append(1)
+        return [LocalKek(b"1" * 32)]
+
+    ring = keyring.Keyring(again(), again)
+    for _ in range(3):
+        assert "sealed under key 0123" in sentence(lambda: ring.get("0123"))
+    assert len(looked) == 2
+
+
+def test_a_file_that_is_gone_when_a_new_key_is_met_is_one_sentence(path):
+    running = from_file(path, SystemEntropy(), make=True)
+    path.unlink()
+    assert "No such file or directory" in sentence(lambda: running.get("0123"))
+    assert running.get(running.current.id) is running.current
+
+
 # ---- the operating system's keyring
 
 
@@ -186,7 +225,8 @@ def wallet(monkeypatch):
 
 def test_a_key_in_the_systems_keyring_is_made_only_when_asked_and_then_stays(wallet):
     assert (
-        sentence(lambda: from_system(ENTROPY, account="me", make=False)) == f"the keyring entry {SERVICE}/me is empty"
+        sentence(lambda: from_system(ENTROPY, account="me", make=False))
+        == f"the keyring entry {SERVICE}/me holds no key"
     )
     assert wallet.entries == {}
     made = from_system(SystemEntropy(), account="me", make=True)

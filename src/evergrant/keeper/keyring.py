@@ -23,30 +23,53 @@ SLOWEST: Final = 3.0
 
 
 class Keyring:
-    """Keys by their id; the first is current. Immutable: a rotation makes another one."""
+    """Keys by their id; the first is current.
 
-    def __init__(self, keys: Sequence[Kek]) -> None:
+    *again* reads the keys anew where they come from. It is asked when an unknown key is met, once per key, so that a
+    process that runs on while another turns the key learns of it at the first value sealed under the new one. A key
+    that was known once stays known. Safe to share between threads.
+    """
+
+    def __init__(self, keys: Sequence[Kek], again: Callable[[], Sequence[Kek]] | None = None) -> None:
         if not keys:
             msg = "there is no key in the keyring"
             raise KeyUnusable(msg)
-        self._keys: Final = {key.id: key for key in reversed(keys)}
-        self.current: Final = keys[0]
+        self._again = again
+        self._missed: set[str] = set()
+        self._keys = {key.id: key for key in keys}
+        self._current = keys[0]
 
     def __repr__(self) -> str:
         return f"<keyring {' '.join(self.ids)}>"
 
     @property
+    def current(self) -> Kek:
+        """The key that new values are sealed under."""
+        return self._current
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """The ids, the current one first."""
-        return tuple(reversed(self._keys))
+        return tuple(self._keys)
 
     def get(self, key_id: str) -> Kek:
         """The key of that id. Raises `KeyUnusable` naming it."""
+        if key_id not in self._keys and key_id not in self._missed:
+            self._missed.add(key_id)
+            self.reread()
         try:
             return self._keys[key_id]
         except KeyError:
             msg = f"sealed under key {key_id}, which is not in the keyring ({', '.join(self.ids)})"
             raise KeyUnusable(msg) from None
+
+    def reread(self) -> None:
+        """Take up what was added where the keys come from, and what is current there. Raises `KeyUnusable`."""
+        if self._again is None:
+            return
+        keys = self._again()
+        self._keys = {key.id: key for key in keys} | {key.id: key for key in self._keys.values()}
+        self._current = keys[0]
 
 
 def from_keys_text(text: str, origin: str) -> Keyring:
@@ -69,7 +92,11 @@ def from_file(path: Path, entropy: Entropy, *, make: bool) -> Keyring:
     """
     if make and not path.exists():
         write_key_file(path, [_drawn(entropy)], entropy, replace=False)
-    return from_keys_text(owned_text(path), str(path))
+
+    def read() -> Sequence[Kek]:
+        return _keys(owned_text(path), str(path))
+
+    return Keyring(read(), read)
 
 
 def add_current(path: Path, entropy: Entropy) -> Keyring:
@@ -107,15 +134,17 @@ def from_system(entropy: Entropy, *, account: str, make: bool, service: str = SE
     """
     backend = _backend()
     origin = f"the keyring entry {service}/{account}"
-    text = _in_time(lambda: backend.get_password(service, account), origin)
-    if not text and make:
+
+    def text() -> str:
+        return _in_time(lambda: backend.get_password(service, account), origin) or ""
+
+    def read() -> Sequence[Kek]:
+        return _keys(text(), origin)
+
+    if make and not text():
         fresh = _drawn(entropy)
         _in_time(lambda: backend.set_password(service, account, fresh), origin)
-        text = _in_time(lambda: backend.get_password(service, account), origin)
-    if not text:
-        msg = f"{origin} is empty"
-        raise KeyUnusable(msg)
-    return from_keys_text(text, origin)
+    return Keyring(read(), read)
 
 
 def add_current_to_system(entropy: Entropy, *, account: str, service: str = SERVICE) -> Keyring:
