@@ -1,6 +1,6 @@
 """A request to a provider and its answer, as values, and the one verb that turns the first into the second."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Protocol
@@ -15,6 +15,8 @@ class Asked:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    on_sent: Callable[[], None] | None = field(default=None, compare=False)
+    """Called when the last byte has left and no answer has been looked at."""
 
     def __repr__(self) -> str:
         return f"<{self.method} {urlsplit(self.url).hostname}>"

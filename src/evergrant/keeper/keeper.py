@@ -16,7 +16,7 @@ from evergrant.keeper.errors import VaultTrouble
 from evergrant.keeper.exchange import Transport
 from evergrant.keeper.opening import Applications, Plan, Rooms, plan
 from evergrant.keeper.provider.catalog import Catalog
-from evergrant.keeper.service.lease import Lease
+from evergrant.keeper.service.lease import Lease, Name
 from evergrant.keeper.service.refresh import Wish
 from evergrant.keeper.settings import Settings
 from evergrant.keeper.vault.port import Found, Vault, VaultUnavailable
@@ -34,6 +34,8 @@ class Keeper:
         self._opening: asyncio.Lock | None = None
         self._stop: asyncio.Event | None = None
         self._closed = False
+        self.cached: Callable[[Name], Lease | None] = nothing_cached
+        """The lease that is fresh in memory, or None; for any thread."""
 
     @classmethod
     def open(
@@ -93,6 +95,7 @@ class Keeper:
             if self._rooms is None:
                 try:
                     self._rooms = await self._plan.open()
+                    self.cached = self._rooms.leases.cached
                 except VaultUnavailable as error:
                     msg = "the vault does not answer at the moment"
                     raise VaultTrouble(msg, 5, Reason.NONE) from error
@@ -104,6 +107,7 @@ class Keeper:
             self._stop.set()
         self._closed = True
         rooms, self._rooms = self._rooms, None
+        self.cached = nothing_cached
         if rooms is not None:
             await rooms.close(GRACE)
 
@@ -116,11 +120,9 @@ class Keeper:
         `Settings.recheck_seconds` (1 s). *caller*: who takes it, for the audit trail. *record*: where a provider gives
         several tokens (Slack: `bot`, `user`). Raises `UnknownConnection`, `NeedsReauth`, `NotUsable`, `TryLater`.
         """
-        rooms = self._rooms
-        if rooms is not None:
-            held = rooms.leases.cached((tenant, client, account, record, caller))
-            if held is not None:
-                return held
+        held = self.cached((tenant, client, account, record, caller))
+        if held is not None:
+            return held
         rooms = await self.rooms()
         return await rooms.leases.lease(client, account, tenant=tenant, caller=caller, record=record)
 
@@ -179,3 +181,8 @@ class Keeper:
         if self._closed:
             return
         await rooms.running.run(self._stop)
+
+
+def nothing_cached(name: Name) -> None:  # noqa: ARG001 - what a keeper that is not open has in memory
+    """Nothing."""
+    return

@@ -4,6 +4,7 @@ Any bytes end in a named verdict. What differs between providers is in their fac
 mean a dead grant, which mean that our client is refused (RFC 6749 section 5).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -129,6 +130,7 @@ def _matches(shape: ErrorShape, answer: Answer, found: Members, code: str, detai
 
 
 _ANYTHING: Final = ErrorShape()
+_WORD: Final = re.compile(r"[a-z]+(_[a-z]+){0,7}")
 _CODE_NAMES: Final = ("code", "type", "errorType", "error", "status")
 
 
@@ -143,7 +145,9 @@ def _code_of(found: Members, *, failed: bool) -> str:
         error = "error" if error else ""
     if not error and failed:
         error = next((found[name] for name in ("code", "errorCode") if isinstance(found.get(name), str)), "")
-    return harmless(error) if isinstance(error, str) else ""
+    if not isinstance(error, str):
+        return ""
+    return error if _WORD.fullmatch(error) else harmless(error)
 
 
 def _description(found: Members) -> str:

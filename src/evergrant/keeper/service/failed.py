@@ -26,9 +26,18 @@ def failure(ending: Ending | None, connection: Connection, now: int) -> KeeperEr
     if isinstance(ending, Granted) or ending is None:
         if connection.health is Health.NEEDS_REAUTH:
             return NeedsReauth(f"{name} has to be connected again: {connection.reason.value}", connection.reason)
-        return None
+        if ending is None or connection.health is not Health.DEGRADED:
+            return None
+        return later(connection, now)
     if isinstance(ending, _OVER) or connection.health is Health.NEEDS_REAUTH:
         return NeedsReauth(f"{name} has to be connected again: {connection.reason.value}", connection.reason)
     reason = _LATER[type(ending)]
+    return later(connection, now, reason)
+
+
+def later(connection: Connection, now: int, reason: Reason = Reason.NONE) -> TryLater:
+    """That there is no good token for now, and when to ask again."""
+    reason = reason or connection.reason
     after = max(1, connection.retry_at - now)
+    name = f"{connection.account} at {connection.client}"
     return TryLater(f"{name} could not be refreshed for now: {reason.value}; try again in {after} s", after, reason)

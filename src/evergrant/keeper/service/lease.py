@@ -17,6 +17,7 @@ from evergrant.keeper.provider.model import Provider
 from evergrant.keeper.sealing import Unreadable
 from evergrant.keeper.service import sealed
 from evergrant.keeper.service.facts import Facts
+from evergrant.keeper.service.failed import later
 from evergrant.keeper.service.finding import Finding
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.service.limits import Countdown
@@ -100,8 +101,10 @@ class Leases:
         now, steady = self._now(), self._steady()
         if now >= entry.soft_end or steady >= entry.steady_end:
             return None
-        if self._stamp() != entry.stamp and steady - entry.checked >= self._recheck:
-            return None
+        if steady - entry.checked >= self._recheck:
+            if self._stamp() != entry.stamp:
+                return None
+            entry.checked = steady
         entry.taken += 1
         if now >= entry.minute:
             self._tick(name, entry, now)
@@ -187,6 +190,8 @@ class Leases:
             msg = f"what is kept of connection {connection.id} does not open: a wrong key, or a changed row"
             raise NotUsable(msg, connection.health, Reason.RECORD_UNREADABLE) from error
         if token is None or not servable(record, self._now()):
+            if connection.health in REFRESHING and record.refresh_token:
+                raise later(connection, self._now())
             msg = f"{connection.account} at {connection.client} has to be connected again: {_why(connection, record)}"
             raise NeedsReauth(msg, _why(connection, record))
         return Lease(

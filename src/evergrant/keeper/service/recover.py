@@ -43,7 +43,7 @@ class Recoverer:
 
     async def settle(self, hold: Hold, spot: "Spot", intent: Intent, ending: Ending | None, spend: Spend) -> Doubted:
         """Commit *ending*, or resolve the doubt that it is (None: found open) and commit how that ends."""
-        if isinstance(ending, ScopeRefused) and spot.provider.scope_on_refresh:
+        if isinstance(ending, ScopeRefused):
             intent = await self._reopen(hold, intent, replays=intent.replays)
             ending = await spend(hold, spot, intent, with_scope=False)
         if ending is not None and not _doubtful(ending):

@@ -4,6 +4,7 @@ The caller holds the claim and has written the intent. After the request has lef
 while the vault does not write, it is kept in memory, the claim is prolonged, and writing is tried again.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from evergrant.keeper.connection import Connection, Intent, Record
@@ -33,6 +34,10 @@ UNAUTHORIZED: Final = 401
 _OK: Final = range(200, 300)
 
 
+def _sent() -> None:
+    points.reached(points.Point.SENT)
+
+
 class Spender:
     """Asks the provider, once per call."""
 
@@ -53,7 +58,7 @@ class Spender:
     async def spend(self, hold: Hold, asked: Asked, provider: Provider, record: Record, intent: Intent) -> Ending:
         """Send *asked* and read its answer, which is journalled first."""
         try:
-            answer = await self._ground.transport.send(asked, hold.for_request())
+            answer = await self._ground.transport.send(replace(asked, on_sent=_sent), hold.for_request())
         except NotSent as error:
             return Unreachable(str(error))
         except Lost as error:

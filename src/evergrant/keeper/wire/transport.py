@@ -29,7 +29,7 @@ class HttpTransport:
         self._opened: httpx2.AsyncClient | None = None
 
     async def send(self, asked: Asked, deadline: float) -> Answer:
-        left = _Left()
+        left = _Left(asked)
         sent_at = self._clock.now()
         try:
             async with asyncio.timeout(deadline):
@@ -79,12 +79,15 @@ class HttpTransport:
 class _Left:
     """Whether the first byte of a request may have left, as the HTTP client's own trace tells."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Asked) -> None:
         self.any = False
+        self._asked = asked
 
     async def note(self, name: str, facts: Any) -> None:  # noqa: ARG002 - the trace hook's signature
         if name.endswith("send_request_headers.started"):
             self.any = True
+        elif name.endswith("send_request_body.complete") and self._asked.on_sent is not None:
+            self._asked.on_sent()
 
     def trouble(self, asked: Asked, error: Exception) -> Exception:
         kind = "deadline" if isinstance(error, TimeoutError) else type(error).__name__

@@ -1,0 +1,187 @@
+"""The same keeper without `await`: for threads, scripts and frameworks that are not asynchronous.
+
+One core: a thread of the keeper's own runs the event loop for whatever takes time, and a fresh token comes straight
+from memory on the calling thread. One `Keeper` serves any number of threads. A forked process gets its own: the
+first call in it opens the vault anew, with no claim and no refresh of its parent's.
+"""
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from evergrant.keeper.connection import Connection, Reason
+from evergrant.keeper.errors import VaultTrouble
+from evergrant.keeper.keeper import Keeper as Core
+from evergrant.keeper.opening import Plan, plan
+from evergrant.keeper.service.lease import Lease
+from evergrant.keeper.vault.port import Found
+
+R = TypeVar("R")
+CLOSING: Final = 60.0
+_living: "weakref.WeakSet[Keeper]" = weakref.WeakSet()
+
+
+class Keeper:
+    """Blocks where the asynchronous keeper awaits. Close it, or use `with`."""
+
+    def __init__(self, how: Plan) -> None:
+        self._plan = how
+        self._lock = threading.Lock()
+        self._core: Core | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._background: Any = None
+        self._closed = False
+        _living.add(self)
+
+    @classmethod
+    def open(cls, address: str, **given: Any) -> Self:
+        """A keeper on the vault at *address*; takes what the asynchronous `Keeper.open` takes, and raises as it does.
+
+        A vault in memory cannot be shared with a forked process: each has its own from then on, and it is empty.
+        """
+        return cls(plan(address, **given))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---- tokens
+
+    def lease(self, client: str, account: str, *, tenant: str = "", caller: str = "", record: str = "") -> Lease:
+        """An access token that works now: fresh from memory in microseconds, else after a refresh.
+
+        As old as the asynchronous one may be: changes of this process count at once, those of others within
+        `Settings.recheck_seconds`. Raises what it raises.
+        """
+        core = self._core
+        if core is not None:
+            held = core.cached((tenant, client, account, record, caller))
+            if held is not None:
+                return held
+        core = self._ready()
+        return self._wait(core.lease(client, account, tenant=tenant, caller=caller, record=record))
+
+    def report_unauthorized(self, lease: Lease, *, caller: str = "") -> Lease:
+        """Say that an API answered 401 to *lease*: a newer token, after one forced refresh at most."""
+        return self._wait(self._ready().report_unauthorized(lease, caller=caller))
+
+    def refresh(self, client: str, account: str, *, tenant: str = "", record: str = "") -> Connection:
+        """Refresh now, whatever the age of the token."""
+        return self._wait(self._ready().refresh(client, account, tenant=tenant, record=record))
+
+    # ---- looking and operating
+
+    def show(self, client: str, account: str, *, tenant: str = "") -> Found:
+        """The connection with its records, sealed as they are. Raises `UnknownConnection`."""
+        return self._wait(self._ready().show(client, account, tenant=tenant))
+
+    def list(self, **narrowed: Any) -> "list[Connection]":
+        """Connections of one tenant, narrowed as the asynchronous `list` is."""
+        return self._wait(self._ready().list(**narrowed))
+
+    def quarantine(self, client: str, account: str, *, tenant: str = "", detail: str = "") -> Connection:
+        """Hand out no token of this connection until `release`."""
+        return self._wait(self._ready().quarantine(client, account, tenant=tenant, detail=detail))
+
+    def release(self, client: str, account: str, *, tenant: str = "", detail: str = "") -> Connection:
+        """End a quarantine."""
+        return self._wait(self._ready().release(client, account, tenant=tenant, detail=detail))
+
+    def start(self) -> None:
+        """Refresh in the background, on the keeper's own thread, until it is closed. Safe to call twice."""
+        core = self._ready()
+        with self._lock:
+            if self._background is None and self._loop is not None:
+                self._background = asyncio.run_coroutine_threadsafe(core.run(), self._loop)
+
+    def close(self) -> None:
+        """Let refreshes finish, close the vault, end the thread. Safe to call twice, and from any thread."""
+        with self._lock:
+            self._closed = True
+            core, loop, thread = self._core, self._loop, self._thread
+            self._core = self._loop = self._thread = self._background = None
+        if core is None or loop is None or thread is None:
+            return
+        try:
+            asyncio.run_coroutine_threadsafe(core.close(), loop).result(CLOSING)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(CLOSING)
+
+    # ---- the thread
+
+    def do(self, work: "Coroutine[Any, Any, R]") -> R:
+        """Run *work* on the keeper's loop and wait for it; for doors built on this one."""
+        self._ready()
+        return self._wait(work)
+
+    @property
+    def core(self) -> Core:
+        """The asynchronous keeper behind this one; its coroutines belong into `do`."""
+        return self._ready()
+
+    def _ready(self) -> Core:
+        core = self._core
+        if core is not None:
+            return core
+        with self._lock:
+            if self._closed:
+                msg = "the keeper is closed"
+                raise VaultTrouble(msg, 1, Reason.NONE)
+            if self._core is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=_run, args=(self._loop,), name="evergrant-keeper", daemon=True)
+                self._thread.start()
+                self._core = Core(self._plan)
+            return self._core
+
+    def _wait(self, work: "Coroutine[Any, Any, R]") -> R:
+        loop = self._loop
+        if loop is None or threading.current_thread() is self._thread:
+            work.close()
+            msg = "the keeper is closed, or was called from its own thread"
+            raise VaultTrouble(msg, 1, Reason.NONE)
+        future = asyncio.run_coroutine_threadsafe(work, loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _forked(self) -> None:
+        """In a child: leave what belongs to the parent alone."""
+        _left.append((self._core, self._loop))
+        self._lock = threading.Lock()
+        self._core = self._loop = self._thread = self._background = None
+
+
+_left: list[Any] = []
+"""What a child process inherited: kept, because closing it would end it for the parent as well."""
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        with suppress(RuntimeError):
+            loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def _after_fork() -> None:
+    for keeper in list(_living):
+        keeper._forked()  # noqa: SLF001 - this module's own class
+
+
+os.register_at_fork(after_in_child=_after_fork)
