@@ -56,6 +56,9 @@ class Keys:
     def ring(self):
         return Ring(self.do(lambda tx: tx.keys.find()), KEK)
 
+    def algorithms(self):
+        return sorted(key["alg"] for key in self.ring().public_set(self.now))
+
     def told(self):
         return [event.what for _, event in self.do(lambda tx: tx.events.find(EventQuery()))]
 
@@ -75,11 +78,11 @@ def test_a_first_start_makes_one_key_of_each_kind_and_the_second_makes_none():
     keys = Keys()
     assert keys.ensure("ES256", "Ed25519") is True
     assert keys.ensure("ES256", "Ed25519") is False
-    assert keys.ring().algorithms(NOW) == ("ES256", "Ed25519")
+    assert keys.algorithms() == ["ES256", "Ed25519"]
     assert [key.use for key in keys.ring().sealed].count(Use.MAC) == 1
     assert keys.told() == [What.KEY_ADDED] * 3
     assert keys.ensure("RS256") is True
-    assert keys.ring().algorithms(NOW) == ("ES256", "Ed25519", "RS256")
+    assert keys.algorithms() == ["ES256", "Ed25519", "RS256"]
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)

@@ -61,11 +61,6 @@ class Ring:
         msg = f"there is no active {alg} signing key; run: evergrant key rotate --alg {alg}"
         raise KeyUnusable(msg)
 
-    def algorithms(self, now: int) -> tuple[str, ...]:
-        """The algorithms that can sign now."""
-        live = {key.alg for key in self._sealed if key.use is Use.SIGN and key.active_at <= now and key.published(now)}
-        return tuple(sorted(live))
-
     def public_set(self, now: int) -> list[dict[str, str]]:
         """The published keys as JWKs (RFC 7517), also those that will only sign later (attack J-14)."""
         return [self._signers[key.id].public for key in self._sealed if key.use is Use.SIGN and key.published(now)]

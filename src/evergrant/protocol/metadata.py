@@ -13,8 +13,11 @@ AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 def metadata(
     issuer: str, grants: Iterable[str], scopes: Iterable[str], algs: Iterable[str], acr: str
 ) -> dict[str, Any]:
-    """The document both well-known addresses serve. *algs* are those that can sign now."""
-    signing = sorted(algs)
+    """The document both well-known addresses serve.
+
+    *algs* are those that a client can be registered with; each gets its key with its first client. RS256 is among them
+    as OpenID Connect Discovery section 3 demands, whatever most clients use.
+    """
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -34,7 +37,7 @@ def metadata(
         "introspection_endpoint_auth_methods_supported": [name for name in AUTH_METHODS if name != "none"],
         "authorization_response_iss_parameter_supported": True,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": signing,
+        "id_token_signing_alg_values_supported": sorted(algs),
         "prompt_values_supported": list(PROMPTS),
         "acr_values_supported": [acr],
         "claim_types_supported": ["normal"],

@@ -7,6 +7,7 @@ from evergrant.clock import Clock
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.service.flows import ACR
 from evergrant.issuer.settings import Settings
+from evergrant.keys.signing import ALGORITHMS
 from evergrant.protocol.metadata import metadata
 from evergrant.web.answer import Answer, public_json
 from evergrant.web.ask import Ask
@@ -22,10 +23,8 @@ class Discovery:
         self._catalog, self._settings, self._grants, self._clock = catalog, settings, tuple(grants), clock
 
     async def document(self, ask: Ask) -> Answer:  # noqa: ARG002 - a handler's shape
-        await self._catalog.fresh()
-        algs = self._catalog.ring.algorithms(self._clock.now())
         scopes = {*self._settings.scopes, *(s for item in self._settings.resources.values() for s in item.scopes)}
-        return public_json(metadata(self._settings.issuer, self._grants, scopes, algs, ACR), METADATA_SECONDS)
+        return public_json(metadata(self._settings.issuer, self._grants, scopes, ALGORITHMS, ACR), METADATA_SECONDS)
 
     async def keys(self, ask: Ask) -> Answer:  # noqa: ARG002 - a handler's shape
         await self._catalog.fresh()
