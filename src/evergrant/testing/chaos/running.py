@@ -55,11 +55,13 @@ class Chaos:
     *provider*: the id of one that is shipped, `plain`, or a `Provider`. *modes*: texts as `wish` reads them. *seed*
     makes tokens and probabilities the same each time. *user* consents to every authorization at once (a `login_hint`
     names another); None shows the page. *late* keeps origins that only a callback or reply tells as placeholders.
+    *client_keys*: public JWKs with which the client proves itself by a signed assertion (RFC 7523).
     """
 
     def __init__(
         self, provider: str | Provider = "plain", modes: Iterable[str | Wish] = (), *, clock: Clock | None = None,
         seed: int | str | None = None, user: str | None = "ada", host: str = HOST, port: int = 0, late: bool = False,
+        client_keys: Iterable[Mapping[str, Any]] = (),
     ) -> None:  # fmt: skip
         """Prepare; nothing listens yet. Raises `NoSuchMode`, `UnknownProvider`."""
         entropy: Entropy = SystemEntropy() if seed is None else SeededEntropy(f"tokens {seed}")
@@ -68,7 +70,7 @@ class Chaos:
         facts = known(provider) if isinstance(provider, str) else provider
         secret = entropy.draw(24).hex()
         self._state = State(
-            facts, clock or SystemClock(), entropy, in_force, Registered(CLIENT_ID, secret),
+            facts, clock or SystemClock(), entropy, in_force, Registered(CLIENT_ID, secret, tuple(client_keys)),
             entropy.draw(24).hex(), user or "", late,
         )  # fmt: skip
         self._host, self._port = host, port

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl
 
 from evergrant.clock import Clock
 from evergrant.entropy import Entropy
-from evergrant.keeper.provider.model import Body, Provider
+from evergrant.keeper.provider.model import Body, ClientAuth, Provider
 from evergrant.keys.signing import Signer, make
-from evergrant.testing.chaos.addresses import moved, speaks_open_id
+from evergrant.testing.chaos.addresses import TOKEN, moved, speaks_open_id
 from evergrant.testing.chaos.behaviour import Behaviour, behaviour_of
-from evergrant.testing.chaos.client_auth import Registered
+from evergrant.testing.chaos.client_auth import Registered, Shown, proves
 from evergrant.testing.chaos.grants import Book, Grant, Pair
 from evergrant.testing.chaos.ledger import Ledger
 from evergrant.testing.chaos.replies import put, token_members
@@ -111,6 +111,12 @@ class State:
             case Body.FORM if media == "application/x-www-form-urlencoded":
                 return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
         return {}
+
+    def unproven(self, request: Request, params: Mapping[str, str], ways: Collection[ClientAuth] = ()) -> str:
+        """What is wrong with the client's proof of itself; empty when it is right. *ways*: others than usual."""
+        audiences = (self.provider.issuer, self.origin + TOKEN) if self.provider.issuer else (self.origin + TOKEN,)
+        shown = Shown(request.headers.get("authorization", ""), params, audiences, self.clock.now())
+        return proves(self.client, ways or self.facts.client_auth, shown)
 
     def form(self, request: Request, behaviour: Behaviour) -> bool:
         """Whether the answer is a form."""

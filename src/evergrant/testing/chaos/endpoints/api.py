@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from evergrant.keeper.provider.model import ClientAuth, Pkce
 from evergrant.testing.chaos.addresses import AUTHORIZE, INTROSPECT, JWKS, TOKEN, USERINFO, speaks_open_id
-from evergrant.testing.chaos.client_auth import proves
 from evergrant.testing.chaos.replies import JSON, error
 from evergrant.testing.chaos.state import State
 from evergrant.testing.chaos.wire import Answer, Request
@@ -45,7 +44,7 @@ def bearer(state: State, request: Request) -> str:
 def introspect(state: State, request: Request) -> Answer:
     """Whether a token is good, told to the client alone."""
     params = state.params(request)
-    why = proves(state.client, state.facts.client_auth, request.headers.get("authorization", ""), params)
+    why = state.unproven(request, params)
     if why:
         return error("invalid_client", why, status=401)
     value = params.get("token", "")

@@ -3,7 +3,6 @@
 import json
 from urllib.parse import parse_qsl
 
-from evergrant.testing.chaos.client_auth import proves
 from evergrant.testing.chaos.endpoints.authorize import BUTTONS, page
 from evergrant.testing.chaos.replies import JSON, error
 from evergrant.testing.chaos.state import DEVICE_INTERVAL, DEVICE_SECONDS, Device, State
@@ -17,9 +16,7 @@ def device(state: State, request: Request) -> Answer:
     if not state.facts.device_url:
         return error("not_found", status=404)
     params = state.params(request)
-    if params.get("client_id") != state.client.client_id and proves(
-        state.client, state.facts.client_auth, request.headers.get("authorization", ""), params
-    ):
+    if params.get("client_id") != state.client.client_id and state.unproven(request, params):
         return error("invalid_client", status=401)
     code = state.book.text("chd_")
     user_code = state.entropy.draw(4).hex().upper()

@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl
 
 from evergrant.keeper.provider.model import ClientAuth, RevokeVerb
 from evergrant.testing.chaos.addresses import REVOKE
-from evergrant.testing.chaos.client_auth import proves
 from evergrant.testing.chaos.replies import JSON, error
 from evergrant.testing.chaos.state import State
 from evergrant.testing.chaos.wire import Answer, Request
@@ -57,8 +56,8 @@ def _may(state: State, request: Request, said: Mapping[str, str]) -> bool:
         case "bearer":
             return state.book.of_access(header.partition(" ")[2]) is not None
         case "basic":
-            return not proves(state.client, (ClientAuth.BASIC,), header, said)
-    return not proves(state.client, state.facts.client_auth, header, said)
+            return not state.unproven(request, said, (ClientAuth.BASIC,))
+    return not state.unproven(request, said)
 
 
 def _named(state: State, request: Request, said: Mapping[str, str]) -> str:

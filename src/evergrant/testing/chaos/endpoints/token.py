@@ -6,7 +6,6 @@ from typing import Any, Final
 from evergrant.keeper.provider.model import Pkce
 from evergrant.protocol.pkce import proves as pkce_proves
 from evergrant.testing.chaos.behaviour import Behaviour
-from evergrant.testing.chaos.client_auth import proves
 from evergrant.testing.chaos.grants import Grant
 from evergrant.testing.chaos.ledger import fingerprint
 from evergrant.testing.chaos.replies import dead_grant, encoded, error
@@ -55,7 +54,7 @@ def _wrong(state: State, request: Request, params: Mapping[str, str]) -> Answer 
             return error("invalid_request", f"the header {name} must be {value}")
     if not params:
         return error("invalid_request", f"parameters are read as {state.facts.body}, and there are none")
-    why = proves(state.client, state.facts.client_auth, request.headers.get("authorization", ""), params)
+    why = state.unproven(request, params)
     return error("invalid_client", why, status=401) if why else None
 
 
