@@ -35,6 +35,8 @@ from evergrant.web.app import Application
 REQUEST_SECONDS: Final = 15
 # Of a request line, on top of what the headers may have.
 MOST_URL: Final = 16_384
+# Of silence after an answer; noticed at the next look, so a connection may live REQUEST_SECONDS longer.
+KEEP_ALIVE_SECONDS: Final = 65
 WORKER_VARIABLE: Final = "EVERGRANT_WORKER_SETTINGS"
 BACKLOG: Final = 2_048
 HEALTH_SECONDS: Final = 5
@@ -53,6 +55,7 @@ class Door(HttpToolsProtocol):
     """
 
     _began: float = 0.0
+    _idle_since: float = 0.0
     _size: int = 0
     _in_headers: bool = False
     _large: bool = False
@@ -87,7 +90,8 @@ class Door(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._size, self._began, self._in_headers = 0, self.loop.time(), True
+        self._size, self._began, self._in_headers = 0, self._began or self.loop.time(), True
+        self._idle_since = 0.0
 
     def on_url(self, url: bytes) -> None:
         self._grow(len(url))
@@ -152,6 +156,14 @@ class Door(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
+    def on_response_complete(self) -> None:
+        """As uvicorn's, without a timer for each answer: `_look` comes by for idle connections too."""
+        if self.pipeline or self.flow.read_paused:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self._idle_since = self.loop.time()
+
     def shutdown(self) -> None:
         """Close, or after the request that is on its way."""
         if self._parts is None:
@@ -185,10 +197,12 @@ class Door(HttpToolsProtocol):
         self.transport.close()
 
     def _look(self) -> None:
-        """Close a connection whose request has been on its way for too long; look again later otherwise."""
+        """Close a connection whose request, or whose silence, has gone on for too long; look again later otherwise."""
         if self.transport.is_closing():
             return
-        if self._began and self.loop.time() - self._began >= REQUEST_SECONDS:
+        now = self.loop.time()
+        late = self._began and now - self._began >= REQUEST_SECONDS
+        if late or (self._idle_since and now - self._idle_since >= self.timeout_keep_alive):
             self.transport.close()
         else:
             self.loop.call_later(REQUEST_SECONDS, self._look)
@@ -247,7 +261,7 @@ def _uvicorn(config: Config, app: Any, **more: Any) -> uvicorn.Config:
     door: Any = partial(Door, most=config.server.max_header + MOST_URL)
     return uvicorn.Config(
         app, http=door, ws="none", lifespan="on", loop="auto", log_config=None, access_log=False, server_header=False,
-        date_header=False, proxy_headers=False, timeout_keep_alive=65, backlog=BACKLOG,
+        date_header=False, proxy_headers=False, timeout_keep_alive=KEEP_ALIVE_SECONDS, backlog=BACKLOG,
         timeout_graceful_shutdown=config.server.shutdown_grace, **more,
     )  # fmt: skip
 

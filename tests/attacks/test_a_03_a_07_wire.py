@@ -12,7 +12,12 @@ import pytest
 from tests.served import answer_on, served, status, until_closed
 
 SECONDS = 1
-PATCH = {"evergrant.serving.REQUEST_SECONDS": SECONDS, "evergrant.web.app.BODY_SECONDS": SECONDS}
+SILENCE = 4
+PATCH = {
+    "evergrant.serving.REQUEST_SECONDS": SECONDS,
+    "evergrant.serving.KEEP_ALIVE_SECONDS": SILENCE,
+    "evergrant.web.app.BODY_SECONDS": SECONDS,
+}
 FORM = b"content-type: application/x-www-form-urlencoded\r\n"
 # A closed connection is noticed at the second look at the latest.
 SOON = 4 * SECONDS
@@ -198,6 +203,16 @@ def test_a_03_a_quiet_connection_between_two_requests_is_left_alone(server):
         time.sleep(2.5 * SECONDS)  # longer than a request may take: this is what is tested
         link.sendall(head(server, b"GET /healthz HTTP/1.1") + b"\r\n")
         assert status(answer_on(link)) == 200
+
+
+def test_a_03_a_connection_that_stays_silent_after_an_answer_is_closed(server):
+    with server.connect() as link:
+        link.sendall(head(server, b"GET /healthz HTTP/1.1") + b"\r\n")
+        assert status(answer_on(link)) == 200
+        started = time.monotonic()
+        link.settimeout(SILENCE + SOON)
+        assert link.recv(65_536) == b""
+    assert time.monotonic() - started >= SILENCE - SECONDS
 
 
 GRANT = b"grant_type=refresh_token&client_id=x&refresh_token=y"

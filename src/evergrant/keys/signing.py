@@ -11,6 +11,7 @@ from typing import Any, Final
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from evergrant.domain.base64url import encode as b64
 from evergrant.keys.port import KeyUnusable
@@ -78,11 +79,12 @@ def _number(value: int, length: int | None = None) -> str:
 
 def _signature_of(key: PrivateKey, alg: str) -> Callable[[bytes], bytes]:
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        ecdsa = ec.ECDSA(hashes.SHA256())
+        # Hashed here: the library's own hashing looks its algorithm up at each call.
+        ecdsa = ec.ECDSA(Prehashed(hashes.SHA256()))
         sign = key.sign
 
         def es256(message: bytes) -> bytes:
-            return concatenated(sign(message, ecdsa))
+            return concatenated(sign(sha256(message).digest(), ecdsa))
 
         return es256
     if isinstance(key, rsa.RSAPrivateKey):
