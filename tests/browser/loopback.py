@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl
 
-from evergrant.issuer.pages.assets import static_file
-from evergrant.issuer.pages.csp import form_targets_of, headers_for, static_headers
+from evergrant.issuer.pages.csp import headers_for
 from evergrant.issuer.pages.view import Page, Pages
+from evergrant.web.look.assets import static_file
+from evergrant.web.look.csp import form_targets_of, static_headers
 
 
 class Site:

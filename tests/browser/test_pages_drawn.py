@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.view import FormPostPage
+from evergrant.web.look.csp import form_targets_of
 from tests import tools
 from tests.browser.loopback import Site
 from tests.browser.preview import FLAGS, draw

@@ -6,6 +6,6 @@ it (`acts`, `theft`), the operator's view (`ledger`, `picture`, `drawing`), its 
 `static/`), and running it all (`running`).
 What must not: a rule about families, a way into the store other than the house that `evergrant.assembly` opened,
 anything a real application could not do (the ledger is the one exception, and its pages say so).
-Neighbours: the issuer's own pages, whose look is shared, are `evergrant.issuer.pages`; the command is
+Neighbours: the look of the pages is `evergrant.web.look`, the issuer's own are `evergrant.issuer.pages`; the command is
 `evergrant.cli.demo`.
 """

@@ -4,8 +4,8 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-from evergrant.issuer.pages import assets
-from evergrant.issuer.pages.assets import StaticFile
+from evergrant.web.look import assets
+from evergrant.web.look.assets import StaticFile
 
 _TYPES: Final = {"demo.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
 

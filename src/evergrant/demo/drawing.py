@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from evergrant.demo.picture import Deed, End, Gap, Mark, Node, Picture, State
 from evergrant.demo.plain_words import hms
-from evergrant.issuer.pages.wording import plain
+from evergrant.web.look.wording import plain
 
 WIDTH: Final = 330
 RAIL: Final = 42

@@ -18,12 +18,12 @@ from evergrant.demo.shown import family_shown, held
 from evergrant.demo.steps import AFTERMATH, BY_PATH, LOOK, RACE, REFRESH, REPEAT, SIGN_IN, STEPS, THEFT, Step, after
 from evergrant.demo.view import Check, ClockShown, SamplePages, State, StepPage, Stop, TroublePage
 from evergrant.demo.visitor import Purse, Visitor, Visitors
-from evergrant.issuer.pages.csp import ALWAYS, form_targets_of, static_headers
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 from evergrant.web.answer import HTML, Answer, Header, redirect
 from evergrant.web.app import Handler, Route
 from evergrant.web.ask import Ask
+from evergrant.web.look.csp import ALWAYS, form_targets_of, static_headers
 
 # An overlap of a minute includes its last second; a minute that lets it pass has one second more.
 MOVES: Final = frozenset({"61", "600", "2678400"})

@@ -9,8 +9,8 @@ from evergrant.demo.outcome import Outcome
 from evergrant.demo.shown import FamilyShown, Held
 from evergrant.demo.steps import STEPS, Step
 from evergrant.demo.theft import Choice
-from evergrant.issuer.pages.assets import static_path
-from evergrant.issuer.pages.view import templates
+from evergrant.web.look.assets import static_path
+from evergrant.web.look.template import templates
 
 BRAND: Final = "Sample application"
 
@@ -77,10 +77,9 @@ class SamplePages:
     """Every page, compiled once."""
 
     def __init__(self) -> None:
-        """Compile the templates; the issuer's are there too, for the parts that both sites share."""
+        """Compile the templates; the shared ones are there too."""
         environment = templates(
             "evergrant.demo",
-            "evergrant.issuer.pages",
             brand=BRAND,
             base="",
             stylesheet=static_path("evergrant.css"),

@@ -22,7 +22,7 @@ from evergrant.issuer.pages.view import (
     SignOutPage,
     TheftNoticePage,
 )
-from evergrant.issuer.pages.wording import lifetime_sentence
+from evergrant.web.look.wording import lifetime_sentence
 
 NOW = 1_772_366_404  # 1 March 2026, 12:00:04 UTC
 DAY = 86_400

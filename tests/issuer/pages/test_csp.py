@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergrant.issuer.pages.csp import ALONE, FORMS, form_targets_of, headers_for, static_headers
+from evergrant.issuer.pages.csp import ALONE, FORMS, headers_for
 from evergrant.issuer.pages.view import TEMPLATES, FormPostPage, Pages
+from evergrant.web.look.csp import form_targets_of, static_headers
 from tests.issuer.pages.reading import Reading
 from tests.issuer.pages.samples import GOOD
 

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from evergrant.issuer.pages.assets import AUTO_SUBMIT
+from evergrant.issuer.pages.view import AUTO_SUBMIT
 from evergrant.testing.in_process import CALLBACK, Browser, running
 from tests.visitor import ADA, decide, enter, form, heading, is_page, sign_in, words
 

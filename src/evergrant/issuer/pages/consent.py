@@ -6,18 +6,18 @@ from evergrant.domain.client import REFRESH_TOKEN, Client
 from evergrant.domain.policy import absolute_lifetime, idle_lifetime
 from evergrant.domain.scope import split
 from evergrant.domain.steps import Step
-from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
 from evergrant.issuer.pages.guard import FlowOver
 from evergrant.issuer.pages.view import ConsentPage, ScopeLine
-from evergrant.issuer.pages.wording import duration, lifetime_sentence
 from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.authorization import AuthorizationRequest
 from evergrant.protocol.redirect import Kind, host_of, kind_of
 from evergrant.web.answer import Answer
 from evergrant.web.ask import Ask
+from evergrant.web.look.csp import form_targets_of
+from evergrant.web.look.wording import duration, lifetime_sentence
 
 ALLOW: Final = "allow"
 DENY: Final = "deny"

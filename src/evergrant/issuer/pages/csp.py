@@ -1,26 +1,14 @@
 """The headers of every page, as data.
 
-What lives here: which page may send forms where, which page may run which script, and the headers all of them share.
-What must not: a decision about who may see a page; text (`view`, `wording`).
-
-A browser that enforces `form-action` (Chromium does) holds it against every redirect that follows a form's POST, and
-not only against the first. Signing in ends in a redirect to the client, so the client's address has to be named on the
-page that carries the form, and the client may well send the browser on: a broker such as another authorization server
-always does. Naming the client's origin alone strands those users at a button that does nothing. So `form_targets_of`
-names `https:` beside the client, any port where the client is on this machine, and the scheme alone where it is a
-private-use one. What the directive still forbids is a password travelling in clear or into a script; what keeps
-strangers' forms off the pages in the first place is escaping.
+What lives here: which page may send forms where, and which page may run which script. What all pages share is
+`evergrant.web.look.csp`. What must not: a decision about who may see a page; text (`view`, `wording`).
 """
 
-import re
-from base64 import b64encode
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Final
-from urllib.parse import urlsplit
 
-from evergrant.issuer.pages.assets import AUTO_SUBMIT
 from evergrant.issuer.pages.view import (
+    AUTO_SUBMIT,
     AccountPage,
     ConsentPage,
     ErrorPage,
@@ -34,32 +22,23 @@ from evergrant.issuer.pages.view import (
     SignOutPage,
     TheftNoticePage,
 )
-
-Headers = tuple[tuple[bytes, bytes], ...]
-
-_ORIGIN: Final = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:([0-9]{1,5}|\*))?\Z")
-_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*:\Z")
-# With one of these in the list a form could become a script or leave by a scheme that no client may register.
-_NEVER: Final = frozenset(
-    {"javascript:", "data:", "blob:", "filesystem:", "vbscript:", "about:", "file:", "view-source:"}
-)
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
+from evergrant.web.look.csp import HERE, Headers, page_headers
 
 
 def _nowhere(_targets: tuple[str, ...]) -> tuple[str, ...]:
-    return ("'none'",)
+    return ()
 
 
 def _here(_targets: tuple[str, ...]) -> tuple[str, ...]:
-    return ("'self'",)
+    return (HERE,)
 
 
 def _here_then_client(targets: tuple[str, ...]) -> tuple[str, ...]:
-    return ("'self'", *targets)
+    return (HERE, *targets)
 
 
 def _client(targets: tuple[str, ...]) -> tuple[str, ...]:
-    return targets or ("'none'",)
+    return targets
 
 
 FORMS: Final[dict[type[Page], Callable[[tuple[str, ...]], tuple[str, ...]]]] = {
@@ -82,15 +61,6 @@ SCRIPTS: Final[dict[type[Page], str]] = {FormPostPage: AUTO_SUBMIT}
 # two apart, and the client would believe the window closed. Pages that no client opens have it.
 ALONE: Final[frozenset[type[Page]]] = frozenset({AccountPage, PasswordPage, IndexPage})
 
-ALWAYS: Final[Headers] = (
-    (b"x-frame-options", b"DENY"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
-)
-
 
 def headers_for(page: Page, form_targets: tuple[str, ...] = ()) -> Headers:
     """The headers of *page*, without its content type. *form_targets* come from `form_targets_of`.
@@ -98,50 +68,4 @@ def headers_for(page: Page, form_targets: tuple[str, ...] = ()) -> Headers:
     Raises `ValueError` for a target that could be read as anything but one source.
     """
     kind = type(page)
-    for target in form_targets:
-        if not (_ORIGIN.match(target) or _SCHEME.match(target)) or target in _NEVER:
-            raise ValueError(f"not a source for form-action: {target!r}")
-    policy = [
-        "default-src 'none'",
-        "style-src 'self'",
-        "img-src 'self'",
-        f"form-action {' '.join(FORMS[kind](form_targets))}",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-    ]
-    if kind in SCRIPTS:
-        digest = b64encode(sha256(SCRIPTS[kind].encode()).digest()).decode()
-        policy.insert(1, f"script-src 'sha256-{digest}'")
-    alone: Headers = ((b"cross-origin-opener-policy", b"same-origin"),) if kind in ALONE else ()
-    return ((b"content-security-policy", "; ".join(policy).encode("ascii")), *ALWAYS, *alone)
-
-
-def form_targets_of(redirect_uri: str | None) -> tuple[str, ...]:
-    """What `form-action` has to admit for a flow that ends at *redirect_uri*; empty for an address it cannot name."""
-    if not redirect_uri:
-        return ()
-    try:
-        parts = urlsplit(redirect_uri)
-        scheme, host, port = f"{parts.scheme.lower()}:", parts.hostname or "", parts.port
-    except ValueError:
-        return ()
-    if scheme == "https:":
-        return ("https:",)
-    if scheme != "http:":
-        return (scheme,) if _SCHEME.match(scheme) and scheme not in _NEVER else ()
-    if host in _LOOPBACK:
-        return ("http://127.0.0.1:*", "http://localhost:*", "https:")
-    origin = f"http://{host}" if port is None else f"http://{host}:{port}"
-    # The grammar of the directive has no place for `[::1]`; the scheme is the narrowest thing that admits it.
-    return (origin, "https:") if _ORIGIN.match(origin) else ("http:", "https:")
-
-
-def static_headers(etag: str) -> Headers:
-    """The headers of a static file: its name holds its hash, so whoever has it never asks again."""
-    return (
-        (b"cache-control", b"public, max-age=31536000, immutable"),
-        (b"etag", etag.encode("ascii")),
-        (b"x-content-type-options", b"nosniff"),
-        (b"cross-origin-resource-policy", b"same-origin"),
-        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    )
+    return page_headers(FORMS[kind](form_targets), script=SCRIPTS.get(kind, ""), alone=kind in ALONE)

@@ -8,7 +8,6 @@ from typing import Final
 from urllib.parse import urlencode
 
 from evergrant.domain.steps import Step
-from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, PageTooOld, Visit
 from evergrant.issuer.pages.guard import FlowOver
 from evergrant.issuer.pages.view import FormPostPage
@@ -18,6 +17,7 @@ from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 from evergrant.web.answer import Answer, redirect
 from evergrant.web.ask import Ask
+from evergrant.web.look.csp import form_targets_of
 
 PATHS: Final[Mapping[Step, str]] = {
     Step.SIGN_IN: "/sign-in",

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 from msgspec import DecodeError, json
 
 from evergrant.domain.reason import Reason
-from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.view import SignedOutPage, SignOutPage
 from evergrant.issuer.service.ends import end_session
@@ -21,6 +20,7 @@ from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 from evergrant.web.answer import Answer, redirect
 from evergrant.web.ask import Ask
+from evergrant.web.look.csp import form_targets_of
 
 # A client's form comes from another site and brings no SameSite cookie, so it belongs to no browser yet.
 _ANY_BROWSER: Final = b""

@@ -1,12 +1,12 @@
 """/ and /static: what one sees at the issuer's address, and the files pages load."""
 
-from evergrant.issuer.pages.assets import static_file
-from evergrant.issuer.pages.csp import static_headers
 from evergrant.issuer.pages.desk import Desk
 from evergrant.issuer.pages.view import IndexPage
 from evergrant.protocol.error import Code, Refused
 from evergrant.web.answer import Answer, plain
 from evergrant.web.ask import Ask
+from evergrant.web.look.assets import static_file
+from evergrant.web.look.csp import static_headers
 
 
 class IndexHandler:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from evergrant.domain.event import Event, What
 from evergrant.domain.session import Notice, Party
 from evergrant.domain.steps import Step
-from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
 from evergrant.issuer.pages.guard import FlowOver
@@ -15,6 +14,7 @@ from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.store.port import Tx
 from evergrant.web.answer import Answer
 from evergrant.web.ask import Ask
+from evergrant.web.look.csp import form_targets_of
 
 
 class NoticeHandler:

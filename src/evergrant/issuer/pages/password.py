@@ -7,7 +7,6 @@ from evergrant.domain.token import SECRET_LENGTH, SESSION, write_opaque
 from evergrant.entropy import Entropy
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.view import PasswordPage
-from evergrant.issuer.pages.wording import wait as in_words
 from evergrant.issuer.passwords import Passwords, PasswordTooWeak
 from evergrant.issuer.service.accounts import Accounts
 from evergrant.issuer.service.sessions import Found, Renewal
@@ -15,6 +14,7 @@ from evergrant.protocol.error import Refused
 from evergrant.store.port import Tx
 from evergrant.web.answer import Answer, retry_after
 from evergrant.web.ask import Ask
+from evergrant.web.look.wording import wait as in_words
 
 Field = Literal["current_password", "new_password"]
 

@@ -1,7 +1,6 @@
 """/select-account: go on as this person, or sign in as another (OpenID Connect Core section 3.1.2.1)."""
 
 from evergrant.domain.steps import Step
-from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk
 from evergrant.issuer.pages.dispatch import Dispatcher
 from evergrant.issuer.pages.guard import FlowOver
@@ -9,6 +8,7 @@ from evergrant.issuer.pages.view import SelectAccountPage
 from evergrant.issuer.service.flows import Flows
 from evergrant.web.answer import Answer
 from evergrant.web.ask import Ask
+from evergrant.web.look.csp import form_targets_of
 
 
 class SelectAccountHandler:

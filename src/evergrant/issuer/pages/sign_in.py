@@ -3,7 +3,6 @@
 from typing import Final
 
 from evergrant.domain.steps import Step
-from evergrant.issuer.pages.csp import form_targets_of
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
 from evergrant.issuer.pages.guard import FlowOver
@@ -14,6 +13,7 @@ from evergrant.issuer.tally import Tally
 from evergrant.protocol.redirect import host_of
 from evergrant.web.answer import Answer, retry_after
 from evergrant.web.ask import Ask
+from evergrant.web.look.csp import form_targets_of
 
 WRONG: Final = "The name or the password is not right."
 WAIT: Final = "There were too many tries."

@@ -1,22 +1,21 @@
-"""The contexts of the pages, and the only door to Jinja2.
+"""The contexts of the pages, and the one script that a page carries.
 
 What lives here: one frozen dataclass per page that says all a page shows, and `Pages`, which turns one into HTML.
 What must not: a request, a response, a store, a clock. A page that speaks of time is given its `now`.
-Whatever a template prints is cleaned (`wording.plain`), then escaped; what must arrive unchanged, a hidden field, says
-so with `|exact`. Headers are next door in `csp`.
+Headers are next door in `csp`; how templates are drawn is `evergrant.web.look.template`.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from evergrant.web.look import wording
+from evergrant.web.look.assets import static_path
+from evergrant.web.look.template import Template, templates, trusted
 
-from evergrant.domain.session import device_label
-from evergrant.issuer.pages import wording
-from evergrant.issuer.pages.assets import AUTO_SUBMIT, static_path
-
+# OAuth 2.0 Form Post Response Mode section 2: the browser posts by itself. `submit` is taken from the
+# prototype because a field may be named `submit`, which would hide the form's own method.
+AUTO_SUBMIT: Final = "HTMLFormElement.prototype.submit.call(document.forms[0])"
 _BASE: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
 
 
@@ -249,38 +248,6 @@ TEMPLATES: Final[dict[type[Page], str]] = {
 }
 
 
-class _Exact(str):
-    """Text that is printed as it is, apart from escaping."""
-
-    __slots__ = ()
-
-
-def _printed(value: object) -> object:
-    if isinstance(value, _Exact | Markup) or not isinstance(value, str):
-        return value
-    return wording.plain(value)
-
-
-def templates(*packages: str, **constants: object) -> Environment:
-    """The templates of *packages*, the first that has a name winning, as every page is drawn: cleaned, then escaped.
-
-    *constants* are there in every template, and nothing else is.
-    """
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package, "templates") for package in packages]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_printed,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    environment.globals.clear()
-    environment.globals.update(constants)
-    environment.filters.update(_FILTERS)
-    return environment
-
-
 class Pages:
     """Every page, compiled once. *base* is the path component of the issuer's address, empty or like `/auth`."""
 
@@ -297,7 +264,7 @@ class Pages:
             base=base,
             stylesheet=base + static_path("evergrant.css"),
             mark=base + static_path("mark.svg"),
-            auto_submit=Markup(AUTO_SUBMIT),  # noqa: S704 - a constant, and the policy admits this one script by its hash
+            auto_submit=trusted(AUTO_SUBMIT),  # the policy admits this one script by its hash
         )
         self._templates: dict[type[Page], Template] = {
             page: environment.get_template(name) for page, name in TEMPLATES.items()
@@ -306,24 +273,3 @@ class Pages:
     def render(self, page: Page) -> str:
         """The HTML of *page*."""
         return self._templates[type(page)].render(page=page)
-
-
-_FILTERS: Final = {
-    "exact": _Exact,
-    "name": wording.name_of,
-    "host": wording.host_of,
-    "initial": wording.initial_of,
-    "loopback": wording.is_loopback,
-    "device": device_label,
-    "label": wording.label_of,
-    "web_link": wording.web_link,
-    "app_link": wording.app_link,
-    "shortened": wording.plain,
-    "iso": wording.iso,
-    "date": wording.date,
-    "minute": wording.minute,
-    "second": wording.second,
-    "ago": wording.ago,
-    "until": wording.until,
-    "wait": wording.wait,
-}

@@ -1,7 +1,7 @@
 """Words for people: strangers' text made harmless to look at, instants and durations as one would say them.
 
 What lives here: pure functions from values to plain text. Escaping for HTML is not here, it is the template engine's
-(`view`); what the headers say is next door in `csp`.
+(`template`); what the headers say is next door in `csp`.
 """
 
 import re

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from evergrant.issuer.pages.assets import static_file, static_path
+from evergrant.web.look.assets import static_file, static_path
 
 SHEET = static_file(static_path("evergrant.css").removeprefix("/static/")).body.decode()  # type: ignore[union-attr]
 

@@ -1,4 +1,4 @@
-"""What a page loads from the issuer, and the one script that a page carries.
+"""What every page loads from us.
 
 What lives here: static files under names that hold a hash of their content, so that they may be cached for ever.
 What must not: reading a path that somebody asked for. Names are looked up in a table made at start; `..` finds nothing.
@@ -8,7 +8,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-_ROOM: Final = files("evergrant.issuer.pages")
+_ROOM: Final = files("evergrant.web.look")
 _TYPES: Final = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
 _NAMES: Final = ("evergrant.css", "mark.svg")
 
@@ -35,10 +35,6 @@ def _hashed() -> tuple[dict[str, str], dict[str, StaticFile]]:
 
 _SERVED_AS, _FILES = _hashed()
 
-# OAuth 2.0 Form Post Response Mode section 2: the browser posts by itself. `submit` is taken from the
-# prototype because a field may be named `submit`, which would hide the form's own method.
-AUTO_SUBMIT: Final = "HTMLFormElement.prototype.submit.call(document.forms[0])"
-
 
 def static_file(name: str) -> StaticFile | None:
     """The file served as `{base}/static/{name}`, or None."""
@@ -46,5 +42,5 @@ def static_file(name: str) -> StaticFile | None:
 
 
 def static_path(name: str) -> str:
-    """Where `evergrant.css` or `mark.svg` is served, below the issuer's base path."""
+    """Where `evergrant.css` or `mark.svg` is served, below a side's base path."""
     return f"/static/{_SERVED_AS[name]}"

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from evergrant.issuer.pages.assets import static_file, static_path
+from evergrant.web.look.assets import static_file, static_path
 
 
 @pytest.mark.parametrize(

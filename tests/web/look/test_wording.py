@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergrant.issuer.pages import wording
+from evergrant.web.look import wording
 
 NOW = 1_772_366_404
 DAY = 86_400
