@@ -5,19 +5,27 @@ What lives here: the verbs as applications say them. What must not: what they do
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
 from evergrant.clock import Clock
 from evergrant.entropy import Entropy
+from evergrant.keeper.auth.asking import Asking, Awaited
+from evergrant.keeper.auth.httpx2 import KeeperAuth
 from evergrant.keeper.connection import Connection, Reason
-from evergrant.keeper.errors import VaultTrouble
+from evergrant.keeper.errors import NeedsReauth, VaultTrouble
 from evergrant.keeper.exchange import Transport
 from evergrant.keeper.opening import Applications, Plan, Rooms, plan
 from evergrant.keeper.provider.catalog import Catalog
+from evergrant.keeper.service.device import Show
+from evergrant.keeper.service.disconnect import Siblings
+from evergrant.keeper.service.importing import Existing
 from evergrant.keeper.service.lease import Lease, Name
+from evergrant.keeper.service.loopback import Open
 from evergrant.keeper.service.refresh import Wish
+from evergrant.keeper.service.told import Connected, Link
 from evergrant.keeper.settings import Settings
 from evergrant.keeper.vault.port import Found, Vault, VaultUnavailable
 
@@ -111,6 +119,81 @@ class Keeper:
         if rooms is not None:
             await rooms.close(GRACE)
 
+    # ---- connecting
+
+    async def begin(
+        self,
+        client: str,
+        account: str,
+        *,
+        user: str = "",
+        scopes: Sequence[str] = (),
+        return_to: str = "",
+        tags: Mapping[str, str] | None = None,
+        tenant: str = "",
+        values: Mapping[str, str] | None = None,
+        offline: bool | None = None,
+        hand_over: bool = False,
+    ) -> Link:
+        """Where to send the browser of *user* (default: the account's own name), and until when that works.
+
+        *values* fills gaps in the provider's addresses (shop, tenant). Raises `BadRequest`, `UnknownProvider`.
+        """
+        rooms = await self.rooms()
+        return await rooms.connecting.connect.begin(
+            client,
+            account,
+            user=user,
+            scopes=scopes,
+            return_to=return_to,
+            tags=tags,
+            tenant=tenant,
+            values=values,
+            offline=offline,
+            hand_over=hand_over,
+        )
+
+    async def finish(self, callback_url: str, user: str, *, tenant: str = "") -> Connected:
+        """The connection that stands after the browser of *user* came back. Raises `CallbackRefused`, `BadRequest`."""
+        rooms = await self.rooms()
+        done = await rooms.connecting.connect.finish(callback_url, user, tenant=tenant)
+        rooms.leases.forget(done.connection.id)
+        return done
+
+    async def reconnect(self, link: str, user: str, *, tenant: str = "", return_to: str = "") -> Link:
+        """Where to send *user*, who has followed a reconnect link of ours. Raises `CallbackRefused`."""
+        rooms = await self.rooms()
+        return await rooms.connecting.reconnect.begin(link, user, tenant=tenant, return_to=return_to)
+
+    async def connect_device(self, client: str, account: str, show: Show, **more: Any) -> Connected:
+        """Connect from another device: *show* is handed what the user must read. *more* as in `begin`."""
+        rooms = await self.rooms()
+        return await rooms.connecting.device.connect(client, account, show, **more)
+
+    async def connect_here(self, client: str, account: str, open_browser: Open, **more: Any) -> Connected:
+        """Connect on this machine: *open_browser* is handed the address, and the answer comes to loopback."""
+        rooms = await self.rooms()
+        return await rooms.connecting.loopback.connect(client, account, open_browser, **more)
+
+    async def import_tokens(self, existing: Existing, *, tenant: str = "") -> Connection:
+        """Take over tokens that somebody else kept, without spending them. Raises `AlreadyConnected`, `BadRequest`."""
+        rooms = await self.rooms()
+        return await rooms.connecting.importing.take(existing, tenant=tenant)
+
+    async def disconnect(
+        self, client: str, account: str, *, tenant: str = "", siblings: Siblings | str = Siblings.REFUSE
+    ) -> Connection:
+        """End the connection here at once and at the provider as soon as it can be told. Raises `BadRequest` when
+        other connections would end with it and *siblings* does not say what shall become of them.
+        """
+        rooms = await self.rooms()
+        found = await rooms.connecting.finding.named(client, account, tenant)
+        rooms.leases.forget(found.connection.id)
+        try:
+            return await rooms.connecting.disconnect.disconnect(client, account, tenant=tenant, siblings=siblings)
+        finally:
+            rooms.leases.forget(found.connection.id)
+
     # ---- tokens
 
     async def lease(self, client: str, account: str, *, tenant: str = "", caller: str = "", record: str = "") -> Lease:
@@ -124,7 +207,8 @@ class Keeper:
         if held is not None:
             return held
         rooms = await self.rooms()
-        return await rooms.leases.lease(client, account, tenant=tenant, caller=caller, record=record)
+        async with self._linking(rooms, client, account, tenant):
+            return await rooms.leases.lease(client, account, tenant=tenant, caller=caller, record=record)
 
     async def report_unauthorized(self, lease: Lease, *, caller: str = "") -> Lease:
         """Say that an API answered 401 to *lease*: a newer token, after one forced refresh at most.
@@ -133,16 +217,46 @@ class Keeper:
         does.
         """
         rooms = await self.rooms()
-        return await rooms.leases.report_unauthorized(lease, caller=caller)
+        async with self._linking(rooms, lease.client, lease.account, lease.tenant):
+            return await rooms.leases.report_unauthorized(lease, caller=caller)
+
+    async def scope_missing(self, lease: Lease, scopes: Sequence[str]) -> NeedsReauth:
+        """The error to raise when an API says that *scopes* are missing, with a link that asks the user for them."""
+        rooms = await self.rooms()
+        found = await rooms.connecting.finding.by_id(lease.connection_id, lease.tenant)
+        link = rooms.connecting.reconnect.link(found.connection, tuple(scopes))
+        msg = f"{lease.account} at {lease.client} has not allowed {' '.join(scopes) or 'this'}"
+        return NeedsReauth(msg, Reason.SCOPE_MISSING, link)
+
+    def auth(self, client: str, *, account: str, tenant: str = "", caller: str = "", **more: Any) -> KeeperAuth:
+        """For `httpx2.AsyncClient(auth=…)`: every request carries a token that works; *more* as in `KeeperAuth`."""
+        awaited: Awaited = Asking(
+            lambda: self.lease(client, account, tenant=tenant, caller=caller),
+            lambda lease: self.report_unauthorized(lease, caller=caller),
+            self.scope_missing,
+        )
+        return KeeperAuth(awaited, **more)
 
     async def refresh(self, client: str, account: str, *, tenant: str = "", record: str = "") -> Connection:
         """Refresh now, whatever the age of the token. Raises what `lease` does, and the reason when it failed."""
         rooms = await self.rooms()
         found = await rooms.connecting.finding.named(client, account, tenant)
-        for name, held in found.records.items():
-            if record in {"", name} and held.refresh_token:
-                found = await rooms.refresher.refresh(Wish(tenant, found.connection.id, name, held.version))
+        async with self._linking(rooms, client, account, tenant):
+            for name, held in found.records.items():
+                if record in {"", name} and held.refresh_token:
+                    found = await rooms.refresher.refresh(Wish(tenant, found.connection.id, name, held.version))
         return found.connection
+
+    @asynccontextmanager
+    async def _linking(self, rooms: Rooms, client: str, account: str, tenant: str) -> AsyncIterator[None]:
+        """Put a reconnect link into whatever asks for the user."""
+        try:
+            yield
+        except NeedsReauth as error:
+            found = None if error.reconnect else await rooms.ground.vault.look_up(tenant, client, account)
+            if found is not None:
+                error.reconnect = rooms.connecting.reconnect.link(found.connection)
+            raise
 
     # ---- looking
 

@@ -15,6 +15,7 @@ from evergrant.clock import Clock, clock_from_environment
 from evergrant.domain.secret import Secret
 from evergrant.entropy import Entropy, SystemEntropy
 from evergrant.keeper import keyring
+from evergrant.keeper.connection import Connection
 from evergrant.keeper.errors import BadRequest
 from evergrant.keeper.exchange import Transport
 from evergrant.keeper.keyring import Keyring
@@ -92,7 +93,11 @@ class Plan:
 
 def furnished(ground: Ground) -> Rooms:
     """Every room on *ground*."""
-    connecting, watch, clients = Connecting(ground), Watch(ground), Clients(ground)
+
+    async def freshen(connection: Connection) -> object:
+        return await leases.lease(connection.client, connection.account, tenant=connection.tenant)
+
+    connecting, watch, clients = Connecting(ground, freshen), Watch(ground), Clients(ground)
     owner = f"own_{ground.draw(12)}"
     refresher = Refresher(ground, owner=owner, budget=Budget(ground), clients=clients, watch=watch)
     countdown = Countdown(ground)

@@ -1,7 +1,8 @@
 """The background refresher: what falls due is refreshed before anybody asks, and what was left open is finished.
 
 Any number of processes may run it on one vault: claims keep them apart. One round recovers doubts, refreshes what is
-due within the budgets, warns of limits that nobody can move, tells a hook that there are letters, and sweeps.
+due within the budgets, warns of limits that nobody can move, tells providers of disconnections that they have not
+heard of yet, tells a hook that there are letters, and sweeps.
 """
 
 import asyncio
@@ -69,6 +70,7 @@ class Running:
         await self._watch.flush()
         recovered = await self._recover()
         refreshed, failed = await self._refresh(now + settings.background_ahead)
+        await self._connecting.disconnect.resume()
         if self.outbox is not None:
             await self.outbox()
         swept = await self._ground.vault.sweep(now, keep_events=settings.keep_events)

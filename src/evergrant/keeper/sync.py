@@ -6,19 +6,26 @@ first call in it opens the vault anew, with no claim and no refresh of its paren
 """
 
 import asyncio
+import importlib
 import os
 import threading
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from evergrant.keeper.auth.asking import Asking, Blocking
+from evergrant.keeper.auth.httpx2 import KeeperAuth
 from evergrant.keeper.connection import Connection, Reason
-from evergrant.keeper.errors import VaultTrouble
+from evergrant.keeper.errors import NeedsReauth, VaultTrouble
 from evergrant.keeper.keeper import Keeper as Core
 from evergrant.keeper.opening import Plan, plan
+from evergrant.keeper.service.device import Show
+from evergrant.keeper.service.importing import Existing
 from evergrant.keeper.service.lease import Lease
+from evergrant.keeper.service.loopback import Open
+from evergrant.keeper.service.told import Connected, Link
 from evergrant.keeper.vault.port import Found
 
 R = TypeVar("R")
@@ -55,6 +62,36 @@ class Keeper:
     ) -> None:
         self.close()
 
+    # ---- connecting
+
+    def begin(self, client: str, account: str, **more: Any) -> Link:
+        """Where to send the browser of the user; *more* as in the asynchronous `begin`."""
+        return self._wait(self._ready().begin(client, account, **more))
+
+    def finish(self, callback_url: str, user: str, *, tenant: str = "") -> Connected:
+        """The connection that stands after the browser of *user* came back. Raises `CallbackRefused`."""
+        return self._wait(self._ready().finish(callback_url, user, tenant=tenant))
+
+    def reconnect(self, link: str, user: str, *, tenant: str = "", return_to: str = "") -> Link:
+        """Where to send *user*, who has followed a reconnect link of ours. Raises `CallbackRefused`."""
+        return self._wait(self._ready().reconnect(link, user, tenant=tenant, return_to=return_to))
+
+    def connect_device(self, client: str, account: str, show: Show, **more: Any) -> Connected:
+        """Connect from another device: *show* is handed what the user must read."""
+        return self._wait(self._ready().connect_device(client, account, show, **more))
+
+    def connect_here(self, client: str, account: str, open_browser: Open, **more: Any) -> Connected:
+        """Connect on this machine: *open_browser* is handed the address, and the answer comes to loopback."""
+        return self._wait(self._ready().connect_here(client, account, open_browser, **more))
+
+    def import_tokens(self, existing: Existing, *, tenant: str = "") -> Connection:
+        """Take over tokens that somebody else kept, without spending them."""
+        return self._wait(self._ready().import_tokens(existing, tenant=tenant))
+
+    def disconnect(self, client: str, account: str, **more: Any) -> Connection:
+        """End the connection here at once and at the provider as soon as it can be told."""
+        return self._wait(self._ready().disconnect(client, account, **more))
+
     # ---- tokens
 
     def lease(self, client: str, account: str, *, tenant: str = "", caller: str = "", record: str = "") -> Lease:
@@ -74,6 +111,26 @@ class Keeper:
     def report_unauthorized(self, lease: Lease, *, caller: str = "") -> Lease:
         """Say that an API answered 401 to *lease*: a newer token, after one forced refresh at most."""
         return self._wait(self._ready().report_unauthorized(lease, caller=caller))
+
+    def scope_missing(self, lease: Lease, scopes: Sequence[str]) -> NeedsReauth:
+        """The error to raise when an API says that *scopes* are missing, with a link that asks the user for them."""
+        return self._wait(self._ready().scope_missing(lease, scopes))
+
+    def auth(self, client: str, *, account: str, tenant: str = "", caller: str = "", **more: Any) -> KeeperAuth:
+        """For `httpx2.Client(auth=…)`; *more* as in `KeeperAuth`."""
+        return KeeperAuth(None, self._asking(client, account, tenant, caller), **more)
+
+    def auth_requests(self, client: str, *, account: str, tenant: str = "", caller: str = "", **more: Any) -> Any:
+        """For `requests.get(…, auth=…)`; *more* as in `KeeperRequestsAuth`. Needs the package requests."""
+        door = importlib.import_module("evergrant.keeper.auth.requests")
+        return door.KeeperRequestsAuth(self._asking(client, account, tenant, caller), **more)
+
+    def _asking(self, client: str, account: str, tenant: str, caller: str) -> Blocking:
+        return Asking(
+            lambda: self.lease(client, account, tenant=tenant, caller=caller),
+            lambda lease: self.report_unauthorized(lease, caller=caller),
+            self.scope_missing,
+        )
 
     def refresh(self, client: str, account: str, *, tenant: str = "", record: str = "") -> Connection:
         """Refresh now, whatever the age of the token."""
