@@ -403,6 +403,12 @@ class MemoryVault:
             self._api_keys[key_id] = replace(key, ended_at=key.ended_at or at)
             self._append(events)
 
+    async def use_api_key(self, key_id: str, at: int) -> None:
+        with self._writing():
+            key = self._api_keys.get(key_id)
+            if key is not None and key.used_at < at:
+                self._api_keys[key_id] = replace(key, used_at=at)
+
     async def sweep(self, now: int, *, keep_events: int, limit: int = 500) -> int:
         with self._writing():
             rest = now - comparing.INTENT_REST

@@ -259,6 +259,10 @@ class Vault(Protocol):
 
     async def end_api_key(self, key_id: str, at: int, events: Sequence[Event] = ()) -> None: ...
 
+    async def use_api_key(self, key_id: str, at: int) -> None:
+        """Note the last use, never an earlier one than is noted; nothing for a key that is gone."""
+        ...
+
     async def sweep(self, now: int, *, keep_events: int, limit: int = 500) -> int:
         """Drop intents closed and an hour past their deadline, expired pendings, previous tokens past their window,
         events older than *keep_events* seconds; at most *limit* rows. How many were dropped.

@@ -97,6 +97,10 @@ def _apply(path: Path, connection: Connection, known: Sequence[Step]) -> list[st
 
 
 def _check(path: Path, done: dict[int, tuple[str, str]], known: Sequence[Step]) -> None:
+    first = known[0] if known else None
+    if first is not None and done.get(first.number, (first.name,))[0] != first.name:
+        msg = f"{path}: this is another kind of database ({done[first.number][0]} made it, not {first.name})"
+        raise StoreUnusable(msg)
     newest = max((step.number for step in known), default=0)
     if done and max(done) > newest:
         msg = f"{path}: made by a newer release (schema {max(done)}, this one knows {newest}); upgrade Evergrant"

@@ -82,6 +82,13 @@ class Outgoing:
         ended = encode(replace(key, ended_at=key.ended_at or at))
         self._ask.run("UPDATE api_key SET document = ? WHERE id = ?", (ended, key_id))
 
+    def use_api_key(self, key_id: str, at: int) -> None:
+        found = self._ask.row("SELECT document FROM api_key WHERE id = ?", (key_id,))
+        key = decode(found[0], ApiKey) if found is not None else None
+        if key is not None and key.used_at < at:
+            used = encode(replace(key, used_at=at))
+            self._ask.run("UPDATE api_key SET document = ? WHERE id = ?", (used, key_id))
+
     # ---- what was kept once
 
     def keep_once(self, name: str, sealed: bytes) -> bytes:

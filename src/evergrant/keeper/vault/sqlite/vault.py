@@ -230,5 +230,8 @@ class SqliteVault:
 
         await self._write(work)
 
+    async def use_api_key(self, key_id: str, at: int) -> None:
+        await self._write(lambda t: t.outgoing.use_api_key(key_id, at))
+
     async def sweep(self, now: int, *, keep_events: int, limit: int = 500) -> int:
         return await self._write(lambda t: t.sweep(now, keep_events, limit))
