@@ -52,7 +52,7 @@ class Writer:
         self._busy = False
         self._closed = False
         self._connect()
-        self.revision = self._tx.revision()
+        self.revision: int = self._tx.revision()
         self._thread = threading.Thread(target=self._run, name="evergrant-writer", daemon=True)
         self._thread.start()
 
