@@ -60,8 +60,9 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     told = problems('access_lifetime = "1800"\nretry = "saef"\npkce = true').splitlines()
     assert told == [
         "example.toml, line 6: access_lifetime must be a whole number, not '1800'",
-        "example.toml, line 7: retry must be one of safe, window, until_successor_used, configurable, no, unknown, not"
-        " 'saef'; did you mean \"safe\"?",
+        "example.toml, line 7: retry must be one of {}, not 'saef'; did you mean \"safe\"?".format(
+            "safe, window, until_successor_used, configurable, no, unknown"
+        ),
         "example.toml, line 8: pkce must be one of required, supported, unsupported, unknown, not True",
     ]
 

@@ -8,9 +8,10 @@ time and bytes have a budget. Certificates are checked against the name, not aga
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx2
@@ -145,10 +146,9 @@ class Fetcher:
         return ""
 
     async def _asked(self, target: _Target, addresses: Sequence[str]) -> Fetched:
-        verify: Any = httpx2.create_ssl_context(verify=self._verify or True, trust_env=False)
         limits = httpx2.Limits(max_connections=1, max_keepalive_connections=0)
         async with httpx2.AsyncClient(
-            verify=verify, trust_env=False, follow_redirects=False, limits=limits, timeout=self._reach.seconds
+            verify=self._context(), trust_env=False, follow_redirects=False, limits=limits, timeout=self._reach.seconds
         ) as client:
             for address in addresses[:ADDRESSES_TRIED]:
                 try:
@@ -158,6 +158,11 @@ class Fetcher:
                 except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
                     raise Unfetched(f"{target.host} gave no whole answer: {type(error).__name__}") from error
         raise Unfetched(f"no connection to {target.host}")
+
+    def _context(self) -> ssl.SSLContext:
+        if self._verify:
+            return ssl.create_default_context(cafile=self._verify)
+        return httpx2.create_ssl_context(trust_env=False)
 
     async def _exchange(self, client: httpx2.AsyncClient, target: _Target, address: str) -> Fetched:
         request = client.build_request(
