@@ -133,7 +133,7 @@ def test_two_tokens_never_share_a_text(one, other):
 
 
 def test_every_kind_has_a_prefix_of_its_own():
-    assert len(set(tokens.PREFIXES)) == len(tokens.PREFIXES) == 6
+    assert len(set(tokens.PREFIXES)) == len(tokens.PREFIXES) == 7
     assert all(re.fullmatch(r"eg[a-z]_", prefix) for prefix in tokens.PREFIXES)
     assert kind_of(TEXT) == tokens.REFRESH
     for prefix in tokens.PREFIXES:

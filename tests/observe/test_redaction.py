@@ -15,7 +15,7 @@ JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1c3JfMSJ9.c2lnbmF0dXJlc2lnbmF0dXJl"
 BASIC = base64.b64encode(b"cli_1:egs_hunter2hunter2").decode()
 
 
-@pytest.mark.parametrize("prefix", ["egr_", "ega_", "egc_", "egs_", "egk_", "egf_"])
+@pytest.mark.parametrize("prefix", ["egr_", "ega_", "egc_", "egs_", "egk_", "egf_", "egp_"])
 @pytest.mark.parametrize(
     "around", ["{}", "token={}&x=1", "({!r},)", "https://c.example/cb?code={}", "a%3D{}%26b", '"{}"']
 )

@@ -22,7 +22,8 @@ CODE: Final = "egc_"
 CLIENT_SECRET: Final = "egs_"
 SESSION: Final = "egk_"
 FLOW: Final = "egf_"
-PREFIXES: Final = (REFRESH, ACCESS, CODE, CLIENT_SECRET, SESSION, FLOW)
+API_KEY: Final = "egp_"
+PREFIXES: Final = (REFRESH, ACCESS, CODE, CLIENT_SECRET, SESSION, FLOW, API_KEY)
 
 SECRET_LENGTH: Final = 32
 MAC_LENGTH: Final = 16

@@ -20,6 +20,7 @@ Handler = Callable[[Ask], Awaitable[Answer]]
 BODY_SECONDS: Final = 10
 # Where a server may put the connection that the answer goes to; it can say whether that is closing.
 WIRE: Final = "evergrant.wire"
+_WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
 # Beyond this a length is too large whatever it says, and reading it as a number would cost more than the body.
 MOST_DIGITS: Final = 18
 # Two of these in one request mean that somebody in between may have read the other one (attack A-07).
@@ -83,14 +84,21 @@ class Gone(Exception):
     """The client went away before its request was whole."""
 
 
+def nothing_found(_path: bytes) -> Route | None:
+    """Where every path is known exactly."""
+    return None
+
+
 class Application:
-    """ASGI. *routes* maps exact raw paths; *fallback* answers every other path."""
+    """ASGI. *routes* maps exact raw paths; *find* is asked for others; *fallback* answers what is left."""
 
     def __init__(
-        self, routes: Mapping[str, Route], fallback: Route, limits: HttpLimits, watch: Watch, life: Life
-    ) -> None:
+        self, routes: Mapping[str, Route], fallback: Route, limits: HttpLimits, watch: Watch, life: Life,
+        find: Callable[[bytes], Route | None] = nothing_found,
+    ) -> None:  # fmt: skip
         self._routes = {path.encode("ascii"): route for path, route in routes.items()}
         self._fallback = fallback
+        self._find = find
         self._limits = limits
         self._watch = watch
         self._life = life
@@ -141,7 +149,7 @@ class Application:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._watch.monotonic()
         path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
-        route = self._routes.get(path, self._fallback)
+        route = self._routes.get(path) or self._find(path) or self._fallback
         try:
             answer = await self._answer(scope, receive, route, path)
         except Gone:
@@ -164,7 +172,7 @@ class Application:
             handler = route.methods.get(method) or (route.methods.get("GET") if method == "HEAD" else None)
             if handler is None:
                 return self._other_method(scope, route, method)
-            body = await self._body(headers, receive) if method == "POST" else b""
+            body = await self._body(headers, receive) if method in _WITH_BODY else b""
             ask = self._ask(scope, path, headers, body)
             return await handler(ask)
         except Gone:
