@@ -1,6 +1,8 @@
 """A keeper's connecting services around a chaos provider, and a browser that goes where it is sent."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,14 +19,15 @@ from evergrant.keeper.provider.catalog import Catalog
 from evergrant.keeper.provider.model import Provider
 from evergrant.keeper.sealing import Sealer
 from evergrant.keeper.service import sealed
+from evergrant.keeper.service.connecting import Connecting
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.service.told import Connected
 from evergrant.keeper.settings import Client, Settings
 from evergrant.keeper.vault.memory import MemoryVault
-from evergrant.keeper.vault.port import Found
+from evergrant.keeper.vault.port import Change, Found
 from evergrant.keeper.wire.transport import HttpTransport
 from evergrant.keys.local import LocalKek
-from evergrant.testing.chaos import Chaos
+from evergrant.testing.chaos import PLAIN, Chaos
 
 SITE = "https://app.example"
 AT = 1_800_000_000
@@ -43,6 +46,9 @@ class Scene:
     ground: Ground
     waited: list[float] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.services = Connecting(self.ground)
+
     @property
     def vault(self) -> Any:
         return self.ground.vault
@@ -52,7 +58,7 @@ class Scene:
         async with httpx2.AsyncClient() as client:
             answer = await client.get(url, params=httpx2.QueryParams(httpx2.URL(url).params).merge(more))
         assert answer.status_code in {302, 303}, answer.text
-        return answer.headers["location"]
+        return str(answer.headers["location"])
 
     async def connect(self, account: str = "ada", client: str = "plain", **more: Any) -> Connected:
         """All of it: begin, browser, finish."""
@@ -60,12 +66,6 @@ class Scene:
         tenant = more.get("tenant", "")
         link = await self.services.connect.begin(client, account, user=user, **more)
         return await self.services.connect.finish(await self.browser(link.url), user, tenant=tenant)
-
-    @property
-    def services(self) -> Any:
-        from evergrant.keeper.service.connecting import Connecting
-
-        return Connecting(self.ground)
 
     async def found(self, connection: Connection) -> Found:
         found = await self.vault.load(connection.tenant, connection.id)
@@ -85,8 +85,6 @@ class Scene:
 
     async def change(self, connection: Connection, **more: Any) -> Connection:
         """What another part of the keeper might have made of the connection meanwhile."""
-        from evergrant.keeper.vault.port import Change
-
         now = (await self.found(connection)).connection
         after = replace(now, version=now.version + 1, **more)
         await self.vault.change(Change(after, now.version))
@@ -112,6 +110,7 @@ def scene(
     async def pause(seconds: float) -> None:
         waited.append(seconds)
         clock.advance(int(seconds) + 1)
+        await asyncio.sleep(0.02)  # lets the others of this process go on, as a real pause does
 
     ground = Ground(
         vault=MemoryVault(clock),
@@ -126,6 +125,17 @@ def scene(
     return Scene(chaos, clock, ground, waited)
 
 
+@asynccontextmanager
+async def stage(*modes: str, facts: Mapping[str, Any] | None = None, **more: Any) -> AsyncIterator[Scene]:
+    """A scene around a chaos provider by the book with other *facts*; *more* are settings."""
+    clock = FixedClock(AT)
+    provider = replace(more.pop("provider", PLAIN), **(facts or {}))
+    async with Chaos(provider, modes, clock=clock, seed="connect") as chaos:
+        here = scene(chaos, clock=clock, **more)
+        yield here
+        await here.ground.transport.close()
+
+
 def client_of(chaos: Chaos, provider: Provider, name: str = "", **more: Any) -> Client:
     name = name or provider.id
     more.setdefault("scopes", ("openid", "read", "write"))
@@ -135,4 +145,4 @@ def client_of(chaos: Chaos, provider: Provider, name: str = "", **more: Any) -> 
     )
 
 
-__all__ = ["AT", "SITE", "Health", "Scene", "asked", "callback_at", "client_of", "scene"]
+__all__ = ["AT", "SITE", "Health", "Scene", "asked", "callback_at", "client_of", "scene", "stage"]

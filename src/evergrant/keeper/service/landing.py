@@ -29,7 +29,7 @@ NAME: Final = "authorization"
 """The name under which the exchange of a code is claimed and intended; no token record has it."""
 SENDS: Final = 3
 """A request that surely did not reach the provider is sent at most this often in all."""
-WAITS: Final = 40
+CLOSINGS: Final = 40
 WAIT: Final = 0.25
 
 
@@ -99,7 +99,7 @@ class Landing:
     async def _claimed(self, given: Requested) -> Claim:
         """The right to finish this connection, after whatever was left open before. Waits for another who finishes."""
         seconds = self._ground.settings.claim_seconds
-        for _ in range(WAITS):
+        for _ in range(int((seconds + 1) / WAIT)):
             claim = await self._ground.vault.claim(given.connection_id, NAME, self._ground.draw(16), seconds)
             if claim is not None:
                 await self._tidied(given)
@@ -181,7 +181,7 @@ class Landing:
     async def _close(self, found: Found, intent: Intent, outcome: str) -> None:
         """Close the intent and forget its reply; a rival's change in between is read again."""
         closed = replace(intent, step=Step.CLOSED, outcome=outcome, reply=b"", earlier=())
-        for _ in range(WAITS):
+        for _ in range(CLOSINGS):
             connection = found.connection
             try:
                 # The version stays: a refresh that is under way loses nothing by this.
