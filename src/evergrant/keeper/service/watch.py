@@ -57,7 +57,7 @@ class Watch:
         """Note what was remembered, and *caller* if it is new to *connection*."""
         if connection is not None:
             await self._caller(connection, caller)
-        for _ in range(len(self._used)):
+        while self._used:
             used = self._used.popleft()
             await self._ground.vault.touch(used.connection_id, used.record, used.at - used.at % 60)
             await self._rate(used)
