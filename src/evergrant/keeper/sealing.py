@@ -30,6 +30,10 @@ class Unreadable(Exception):
     """A sealed value does not open: the message names the place and the key, never the value."""
 
 
+class FromTheFuture(Exception):
+    """An envelope of a kind that this release does not know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a sealed value belongs to. *field* names record and member, as in `main.refresh_token`; *version* is the
@@ -63,13 +67,13 @@ class Envelope(NamedTuple):
 
     @classmethod
     def read(cls, sealed: bytes) -> "Envelope":
-        """The parts. Raises `ValueError` for what is no envelope, `NotImplementedError` for one from the future."""
+        """The parts. Raises `ValueError` for what is no envelope, `FromTheFuture` for one that a later release made."""
         if len(sealed) < _HEAD:
             msg = "too short for an envelope"
             raise ValueError(msg)
         if sealed[0] != VERSION or sealed[1] != AES_256_GCM:
             msg = f"envelope version {sealed[0]}, algorithm {sealed[1]}"
-            raise NotImplementedError(msg)
+            raise FromTheFuture(msg)
         id_end = _HEAD + sealed[2]
         length = int.from_bytes(sealed[id_end : id_end + _LENGTH], "big")
         nonce = id_end + _LENGTH + length
@@ -118,7 +122,7 @@ class Sealer:
     def unseal(self, sealed: bytes, place: Place) -> bytes:
         """What was sealed at *place*. Raises `Unreadable`."""
         parts = _read(sealed, str(place))
-        key = self._data_key(parts, str(place))
+        key = self._value_key(parts, str(place))
         try:
             return envelope.unseal(key, parts.nonce, parts.ciphertext, parts.head + place.bound())
         except KeyUnusable as error:
@@ -133,7 +137,7 @@ class Sealer:
         parts = _read(sealed, "a sealed value")
         if parts.key_id == self.key_id:
             return sealed
-        return self._wrapped(self._data_key(parts, "a sealed value"), self._entropy.draw(envelope.NONCE_LENGTH), parts)
+        return self._wrapped(self._value_key(parts, "a sealed value"), self._entropy.draw(envelope.NONCE_LENGTH), parts)
 
     def fingerprint(self, secret: str) -> str:
         """32 hex digits that tell equal secrets from different ones, and nothing to whoever lacks the vault's key.
@@ -146,7 +150,7 @@ class Sealer:
         kek = self._keyring.current
         return parts._replace(key_id=kek.id, wrapped=kek.seal(key, _label(kek), nonce)).write()
 
-    def _data_key(self, parts: Envelope, where: str) -> bytes:
+    def _value_key(self, parts: Envelope, where: str) -> bytes:
         try:
             kek = self._keyring.get(parts.key_id)
             return kek.unseal(parts.wrapped, _label(kek))
@@ -183,7 +187,7 @@ def _label(kek: Kek) -> bytes:
 def _read(sealed: bytes, where: str) -> Envelope:
     try:
         return Envelope.read(sealed)
-    except NotImplementedError as error:
+    except FromTheFuture as error:
         msg = f"{where}: sealed by a newer release ({error}); upgrade Evergrant"
         raise Unreadable(msg) from error
     except ValueError as error:
