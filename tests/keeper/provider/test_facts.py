@@ -41,7 +41,14 @@ GIVEN: Final = {
         retry="safe",
         dead=((400, "invalid_grant", "Token has been expired or revoked"),),
     ),
-    "discord": Given(auth=("basic", "post"), sep=" ", life=604800),
+    "discord": Given(
+        auth=("basic", "post"),
+        sep=" ",
+        life=604800,
+        rotates="always",
+        reuse="rejected",
+        dead=((400, "invalid_grant", ""),),
+    ),
     "github_app": Given(
         auth=("post",),
         sep=" ",
@@ -194,8 +201,8 @@ GIVEN: Final = {
     ),
     "figma": Given(auth=("basic",), sep=","),
     "adobe_sign": Given(auth=("post",), life=3600, idle=5184000, rotates="never", retry="safe"),
-    "netsuite": Given(hard=604800),
-    "pinterest": Given(life=2592000, hard=31536000),
+    "netsuite": Given(auth=("basic",), hard=604800),
+    "pinterest": Given(auth=("basic",), life=2592000, hard=31536000),
     "miro": Given(life=3600, hard=5184000),
     "amazon_cognito": Given(rotates="optional", retry="configurable", grace=0),
     "workos": Given(life=300, rotates="always", retry="window", grace=30),
@@ -206,7 +213,9 @@ GUESSED: Final = {
     "refresh_hard": {"amazon_cognito"},
     "dead_grant": {"amazon_cognito", "zoho"},
     "scope_separator": {"amazon_cognito", "pinterest"},
-    "client_auth": {"amazon_cognito", "miro", "netsuite", "pinterest", "workos"},
+    "client_auth": {"amazon_cognito", "workos"},
+    "rotates": {"figma"},
+    "retry": {"figma"},
 }
 """Facts that no source states, which stand in the files all the same: each must be marked there as unverified."""
 
