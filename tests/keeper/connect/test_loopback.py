@@ -34,7 +34,7 @@ class Browser:
         return self.pages[-1]
 
 
-async def test_r8252_7_3_a_program_is_connected_on_a_port_of_its_own_and_the_user_sees_a_plain_page():
+async def test_r8252_8_3_a_program_is_connected_on_a_port_of_its_own_and_the_user_sees_a_plain_page():
     async with stage() as outer:
         here, browser = native(outer), Browser()
         done = await here.services.loopback.connect("plain", "ada", browser.open)

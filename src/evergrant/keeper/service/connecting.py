@@ -4,6 +4,7 @@ from evergrant.keeper.service.committing import Committing
 from evergrant.keeper.service.connect import Connect
 from evergrant.keeper.service.device import Device
 from evergrant.keeper.service.disconnect import Disconnect, Freshen
+from evergrant.keeper.service.exporting import Exporting
 from evergrant.keeper.service.facts import Facts
 from evergrant.keeper.service.finding import Finding
 from evergrant.keeper.service.ground import Ground
@@ -27,4 +28,5 @@ class Connecting:
         self.device = Device(ground, facts, self.landing)
         self.loopback = Loopback(ground, self.connect)
         self.importing = Importing(ground, facts)
+        self.exporting = Exporting(ground)
         self.disconnect = Disconnect(ground, facts, self.finding, telling, freshen)

@@ -14,8 +14,10 @@ from evergrant.keeper.connection import MAIN, Connection, Health, Origin, Reason
 from evergrant.keeper.decision.health import event, moved
 from evergrant.keeper.errors import AlreadyConnected, BadRequest, KeeperError
 from evergrant.keeper.event import What
+from evergrant.keeper.keyring import Keyring
 from evergrant.keeper.provider.model import Provider, Rotates
 from evergrant.keeper.service import rows
+from evergrant.keeper.service.exporting import opened
 from evergrant.keeper.service.facts import Facts
 from evergrant.keeper.service.finding import check_names
 from evergrant.keeper.service.ground import Ground
@@ -65,27 +67,34 @@ class Importing:
         _check_tokens(existing)
         ours = self._ground.client(existing.client)
         found = await rows.opened(self._ground, ours, existing.account, user, tenant)
-        provider = self._facts.of(ours, found.connection, existing.fields)
+        gaps = self._facts.base(ours, found.connection).placeholders
+        values = {name: value for name, value in existing.fields.items() if name in gaps}
+        provider = self._facts.of(ours, found.connection, values)
         self._check_place(found, existing, provider)
         await self._check_duplicates(found.connection, existing, provider)
         return await self._written(found, existing, provider, user)
 
-    async def lines(self, text: Iterable[str | bytes], *, tenant: str = "") -> Report:
-        """A JSON object per line, with the members of `Existing`; what became of each. One bad line stops no other."""
-        told = [line async for line in self.each(text, tenant=tenant)]
+    async def lines(self, text: Iterable[str | bytes], *, tenant: str = "", key: Keyring | None = None) -> Report:
+        """A JSON object per line, with the members of `Existing`; what became of each. One bad line stops no other.
+
+        *key* opens lines that `Exporting.sealed` has written.
+        """
+        told = [line async for line in self.each(text, tenant=tenant, key=key)]
         counts: dict[str, int] = {}
         for line in told:
             counts[line.outcome] = counts.get(line.outcome, 0) + 1
         return Report(tuple(told), counts)
 
-    async def each(self, text: Iterable[str | bytes], *, tenant: str = "") -> AsyncIterator[Line]:
+    async def each(
+        self, text: Iterable[str | bytes], *, tenant: str = "", key: Keyring | None = None
+    ) -> AsyncIterator[Line]:
         """The same, one report at a time. Empty lines are skipped and counted in the numbers."""
         for number, line in enumerate(text, start=1):
             if not line.strip():
                 continue
             account = ""
             try:
-                existing = read_line(line)
+                existing = existing_of(opened(read_line(line), key, self._ground))
                 account = existing.account
                 connection = await self.take(existing, tenant=tenant)
             except AlreadyConnected as error:
@@ -206,8 +215,8 @@ _TABLES: Final = ("tags", "fields")
 _KNOWN: Final = frozenset({*_TEXTS, *_TOKENS, *_TABLES, "expires_at", "scope", "shared"})
 
 
-def read_line(line: str | bytes) -> Existing:
-    """One line of a bulk file. Raises `BadRequest` naming the member, and never showing its value."""
+def read_line(line: str | bytes) -> dict[str, Any]:
+    """The members of one line of a bulk file. Raises `BadRequest`."""
     if len(line) > LONGEST_LINE:
         msg = f"the line is longer than {LONGEST_LINE} characters"
         raise BadRequest(msg)
@@ -219,6 +228,11 @@ def read_line(line: str | bytes) -> Existing:
     if not isinstance(members, dict):
         msg = "the line is not a JSON object"
         raise BadRequest(msg)
+    return members
+
+
+def existing_of(members: Mapping[str, Any]) -> Existing:
+    """The tokens that a line speaks of. Raises `BadRequest` naming the member, and never showing its value."""
     unknown = sorted(set(members) - _KNOWN)
     if unknown:
         msg = f"unknown member {ascii(unknown[0])[:60]}; known are {', '.join(sorted(_KNOWN))}"
