@@ -134,8 +134,7 @@ class MemoryVault:
     async def open_intents(self, *, limit: int = 1000) -> list[tuple[str, Intent]]:
         with self._reading() as now:
             found = []
-            for key in sorted(self._intents):
-                intent, _ = self._intents[key]
+            for intent, _ in sorted(self._intents.values(), key=lambda kept: (kept[0].connection_id, kept[0].name)):
                 held = self._claims.get((intent.connection_id, intent.name))
                 if intent.step is not Step.CLOSED and not (held and held.live(now)):
                     found.append((self._connections[intent.connection_id].tenant, intent))

@@ -209,6 +209,18 @@ class FindingContract(VaultFixtures):
         await vault.change(step(replace(one, **of_connection), records=[record(one, 2, **members)]))  # type: ignore[arg-type]
         assert (await vault.due(NOW + 100, limit=10) == [(ACME, one.id, "main")]) is due
 
+    async def test_what_could_not_be_refreshed_falls_due_again_when_it_recovers(self, vault: Vault) -> None:
+        one = await connected(vault)
+        for health, due in (
+            (Health.NEEDS_REAUTH, 0),
+            (Health.QUARANTINED, 0),
+            (Health.ACTIVE, 1),
+            (Health.DEGRADED, 1),
+        ):
+            there = (await found(vault, one)).connection
+            await vault.change(step(replace(there, health=health)))
+            assert len(await vault.due(NOW + 90_000, limit=10)) == due, health
+
     async def test_a_retry_waits_for_the_vaults_own_clock(self, vault: Vault, clock: FixedClock) -> None:
         one = await connected(vault)
         await vault.change(step(replace(one, retry_at=NOW + 60), records=[record(one, 2)]))

@@ -18,10 +18,10 @@ from evergrant.keeper.vault.sqlite.trail import Trail
 _SEALED: Final = "access_token, refresh_token, previous"
 _READ: Final = f"SELECT document, used_at, previous_until, {_SEALED} FROM record"  # noqa: S608 - constants
 _PUT_RECORD: Final = (
-    "INSERT INTO record (connection_id, name, version, due_at, used_at, previous_until, fingerprint,"  # noqa: S608
-    f" {_SEALED}, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO record (connection_id, name, version, due_at, asleep, used_at, previous_until, fingerprint,"  # noqa: S608
+    f" {_SEALED}, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (connection_id, name) DO UPDATE SET version = excluded.version, due_at = excluded.due_at,"
-    " used_at = max(used_at, excluded.used_at), previous_until = excluded.previous_until,"
+    " asleep = excluded.asleep, used_at = max(used_at, excluded.used_at), previous_until = excluded.previous_until,"
     " fingerprint = excluded.fingerprint, access_token = excluded.access_token,"
     " refresh_token = excluded.refresh_token, previous = excluded.previous, document = excluded.document"
 )
@@ -77,10 +77,11 @@ class Connections:
 
     def due(self, before: int, limit: int) -> list[tuple[str, str, str]]:
         found = self._ask.rows(
-            "SELECT tenant, id, name FROM record JOIN connection ON id = connection_id"  # noqa: S608 - constants
-            " WHERE due_at > 0 AND due_at < ? AND retry_at <= ?"
-            f" AND health IN ({', '.join('?' * len(comparing.REFRESHED))}) ORDER BY due_at, id, name LIMIT ?",
-            (before, int(self._ask.now()), *comparing.REFRESHED, limit),
+            # CROSS keeps the order: by the index of what can fall due. The planner would go over every connection.
+            "SELECT tenant, id, name FROM record CROSS JOIN connection ON id = connection_id"
+            " WHERE due_at > 0 AND asleep = 0 AND due_at < ? AND retry_at <= ?"
+            " ORDER BY due_at, connection_id, name LIMIT ?",
+            (before, int(self._ask.now()), limit),
         )
         return [(row[0], row[1], row[2]) for row in found]
 
@@ -121,7 +122,7 @@ class Connections:
 
     def change(self, change: Change) -> None:
         connection = change.connection
-        tags = self._compared(connection, change.expected)
+        health, tags = self._compared(connection, change.expected)
         if change.claim is not None:
             self._spending.held(change.claim)
         try:
@@ -135,25 +136,29 @@ class Connections:
         if tags != _tags(connection):
             self._ask.run("DELETE FROM tag WHERE connection_id = ?", (connection.id,))
             self._tag(connection)
+        asleep = connection.health not in comparing.REFRESHED
+        if asleep is not (health not in comparing.REFRESHED):
+            self._ask.run("UPDATE record SET asleep = ? WHERE connection_id = ?", (asleep, connection.id))
         for record in change.records:
-            self._ask.run(_PUT_RECORD, _record_row(record))
+            self._ask.run(_PUT_RECORD, _record_row(record, asleep=asleep))
         self._spending.note(change)
         if change.claim is not None and change.release:
             self._spending.release(change.claim)
         self._trail.add(change.events)
         self._outgoing.put(change.letters)
 
-    def _compared(self, connection: Connection, expected: int) -> str:
-        """The stored tags. Raises `Missing`, `Fenced`."""
+    def _compared(self, connection: Connection, expected: int) -> tuple[str, str]:
+        """The stored health and tags. Raises `Missing`, `Fenced`."""
         found = self._ask.row(
-            "SELECT version, tags FROM connection WHERE id = ? AND tenant = ?", (connection.id, connection.tenant)
+            "SELECT version, health, tags FROM connection WHERE id = ? AND tenant = ?",
+            (connection.id, connection.tenant),
         )
         if found is None:
             raise _missing(connection.id)
         if found[0] != expected:
             msg = f"connection {connection.id} has moved on"
             raise Fenced(msg)
-        return str(found[1])
+        return found[1], found[2]
 
     def remove(self, tenant: str, connection_id: str, events: Sequence[Event]) -> None:
         self._ask.run("DELETE FROM connection WHERE id = ? AND tenant = ?", (connection_id, tenant))
@@ -205,11 +210,12 @@ def _record(row: Row) -> Record:
     )  # fmt: skip
 
 
-def _record_row(record: Record) -> Row:
+def _record_row(record: Record, *, asleep: bool) -> Row:
     document = encode(replace(record, access_token=b"", refresh_token=b"", previous=b""))
     return (
-        record.connection_id, record.name, record.version, comparing.due_at(record), record.used_at,
-        record.previous_until, record.fingerprint, record.access_token, record.refresh_token, record.previous, document,
+        record.connection_id, record.name, record.version, comparing.due_at(record), asleep,
+        record.used_at, record.previous_until, record.fingerprint, record.access_token, record.refresh_token,
+        record.previous, document,
     )  # fmt: skip
 
 

@@ -81,9 +81,11 @@ class Spending:
 
     def open_intents(self, limit: int) -> list[tuple[str, Intent]]:
         found = self._ask.rows(
-            "SELECT i.document, i.reply, c.tenant FROM intent i JOIN connection c ON c.id = i.connection_id"
+            "SELECT i.document, i.reply, c.tenant FROM intent i INDEXED BY intent_open"
+            " JOIN connection c ON c.id = i.connection_id"
             " LEFT JOIN claim h ON h.connection_id = i.connection_id AND h.name = i.name"
-            " WHERE i.step <> 'closed' AND (h.owner IS NULL OR h.owner = '' OR h.until <= ?) ORDER BY i.id LIMIT ?",
+            " WHERE i.step <> 'closed' AND (h.owner IS NULL OR h.owner = '' OR h.until <= ?)"
+            " ORDER BY i.connection_id, i.name LIMIT ?",
             (self._ask.now(), limit),
         )
         return [(row[2], _intent(row)) for row in found]

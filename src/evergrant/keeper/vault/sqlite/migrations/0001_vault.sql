@@ -14,11 +14,11 @@ CREATE INDEX tag_value ON tag (name, value, connection_id);
 
 CREATE TABLE record (
   connection_id TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
-  due_at INTEGER NOT NULL, used_at INTEGER NOT NULL, previous_until INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+  due_at INTEGER NOT NULL, asleep INTEGER NOT NULL, used_at INTEGER NOT NULL, previous_until INTEGER NOT NULL, fingerprint TEXT NOT NULL,
   access_token BLOB NOT NULL, refresh_token BLOB NOT NULL, previous BLOB NOT NULL, document BLOB NOT NULL,
   PRIMARY KEY (connection_id, name)
 );
-CREATE INDEX record_due ON record (due_at) WHERE due_at > 0;
+CREATE INDEX record_due ON record (due_at, connection_id, name) WHERE due_at > 0 AND asleep = 0;
 CREATE INDEX record_fingerprint ON record (fingerprint) WHERE fingerprint <> '';
 CREATE INDEX record_previous ON record (previous_until) WHERE previous_until > 0;
 
