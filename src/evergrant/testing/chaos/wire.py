@@ -6,6 +6,7 @@ not undo what it has spent.
 
 import asyncio
 import contextlib
+import logging
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +18,7 @@ from urllib.parse import parse_qsl
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
+_LOG: Final = logging.getLogger("evergrant.chaos")
 MOST_BODY: Final = 1_048_576
 # With zero seconds to linger, closing a socket sends a reset (RST) in place of an orderly end.
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -43,6 +45,8 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    last: bool = False
+    """Its sender wants the connection closed after the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +135,13 @@ class Connection(asyncio.Protocol):
         query = dict(parse_qsl((url.query or b"").decode("latin-1"), keep_blank_values=True))
         method = self._parser.get_method().decode("ascii")
         path = (url.path or b"/").decode("latin-1")
-        self._waiting.put_nowait(Request(method, path, query, self._headers, self._body))
+        last = not self._parser.should_keep_alive()
+        self._waiting.put_nowait(Request(method, path, query, self._headers, self._body, last))
         self._url, self._body, self._headers = b"", b"", {}
 
     async def _answer(self, transport: asyncio.Transport) -> None:
         while (request := await self._waiting.get()) is not _END:
-            answer = await self._listener.handle(request)
+            answer = await self._answered(request)
             if transport.is_closing():
                 continue
             if answer.ending is Ending.RESET:
@@ -145,8 +150,15 @@ class Connection(asyncio.Protocol):
                 transport.close()
             else:
                 transport.write(answer.encoded())
-                if answer.ending is Ending.CUT or request.headers.get("connection", "").lower() == "close":
+                if answer.ending is Ending.CUT or request.last:
                     transport.close()
+
+    async def _answered(self, request: Request) -> Answer:
+        try:
+            return await self._listener.handle(request)
+        except Exception:  # noqa: BLE001 - a defect of this server must not look like one of its modes
+            _LOG.exception("the chaos provider failed at %s %s", request.method, request.path)
+            return Answer(500, b"a defect of the chaos provider; its log says more")
 
 
 def _reset(transport: asyncio.Transport) -> None:

@@ -42,7 +42,7 @@ def authorize(state: State, request: Request) -> Answer:
     redirect_uri = params.get("redirect_uri", "")
     if params.get("client_id") != state.client.client_id:
         return page("Unknown application", "<p>No client with this client_id is registered here.</p>", 400)
-    if urlsplit(redirect_uri).scheme not in {"http", "https"} or urlsplit(redirect_uri).fragment:
+    if not is_address(redirect_uri):
         return page("Wrong address", "<p>redirect_uri must be an absolute http or https address.</p>", 400)
     asked = Asked(redirect_uri, "", params)
     wrong = _wrong(state, params)
@@ -55,6 +55,17 @@ def authorize(state: State, request: Request) -> Answer:
     name = state.book.text("ask_")
     state.waiting[name] = asked
     return _page(state, name, asked)
+
+
+def is_address(text: str) -> bool:
+    """Whether a browser can be sent there, and nothing but there: what is no address would end up in our headers."""
+    if not text.isascii() or not text.isprintable() or " " in text or "#" in text:
+        return False
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
 def _wrong(state: State, params: Mapping[str, str]) -> tuple[str, str] | None:
