@@ -49,7 +49,8 @@ def test_no_file_names_a_package_registry() -> None:
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:
-    assert holding(*PATHS) == []
+    # Letter by letter: addresses of APIs have a path of the same name in small letters.
+    assert [f"{name}: {word}" for name, text in tracked() for word in PATHS if word in text] == []
 
 
 def test_no_file_has_an_open_end() -> None:

@@ -1,12 +1,15 @@
 """Any issuer by its address alone, asked over real HTTP on loopback (OpenID Connect Discovery, RFC 8414)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evergrant.keeper.errors import BadRequest
-from evergrant.keeper.provider.discovery import Undiscovered, discover, discovered, well_known
+from evergrant.keeper.provider.discovery import ENDPOINTS, Undiscovered, discover, discovered, well_known
 from evergrant.keeper.provider.fetched import Fetched
 from evergrant.keeper.provider.model import ClientAuth, Pkce, RevokeVerb
 from evergrant.keeper.provider.rules import contradictions
@@ -193,6 +196,48 @@ async def test_a_server_that_is_no_use_is_told(there: Site, fetch: Fetcher, chan
 
 async def test_a_server_that_says_nothing_of_itself_is_told(there: Site, fetch: Fetcher) -> None:
     assert "answered 404" in await refused(there.origin, fetch, "not_found")
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=20)
+    | st.sampled_from(["https://id.example/x", "none"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+MEMBERS = st.sampled_from([
+    *ENDPOINTS, "issuer", "scopes_supported", "grant_types_supported", "response_types_supported",
+    "code_challenge_methods_supported", "token_endpoint_auth_methods_supported",
+    "authorization_response_iss_parameter_supported",
+])  # fmt: skip
+
+
+class Said:
+    """A fetcher that answers everything with one document."""
+
+    def __init__(self, document: dict[str, object]) -> None:
+        self.body = json.dumps(document).encode()
+
+    async def get(self, url: str) -> Fetched:
+        return Fetched(200, self.body)
+
+    async def judge(self, url: str) -> None:
+        assert url.startswith("https://")
+
+
+@given(st.dictionaries(MEMBERS, VALUES, max_size=6))
+def test_whatever_a_document_says_there_is_a_provider_or_a_sentence(members: dict[str, object]) -> None:
+    home = "https://id.example"
+    document = {"issuer": home, "authorization_endpoint": f"{home}/a", "token_endpoint": f"{home}/t", **members}
+    try:
+        provider = asyncio.run(discover(home, Said(document)))
+    except Undiscovered as error:
+        assert str(error).isprintable()
+        return
+    assert provider.issuer == home
+    assert contradictions(provider) == []
 
 
 async def test_oddities_of_a_document_are_quirks(there: Site, fetch: Fetcher) -> None:

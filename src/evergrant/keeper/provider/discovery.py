@@ -81,7 +81,7 @@ async def discovered(issuer_url: str, fetch: Fetch, *, provider_id: str = "", to
         hint = "; ask for exactly that, if it is what you mean" if isinstance(document.get("issuer"), str) else ""
         raise Undiscovered(f"{issuer_url} has a document of another issuer: {says}{hint}", "issuer_mismatch")
     endpoints = _endpoints(document, issuer_url)
-    for member, address in endpoints.items():
+    for member, address in {_origin(each): (name, each) for name, each in endpoints.items()}.values():
         try:
             await fetch.judge(address)
         except Unfetched as error:
