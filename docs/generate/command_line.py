@@ -32,6 +32,8 @@ of an end at once.
 - **Nothing is asked where nobody can answer**: without a terminal, a command that would ask names the option that
   answers.
 - Commands that only read never make a store: where there is none, they say so.
+- The keeper's commands take `--tenant NAME` where connections are meant, and make a vault only where they put something
+  into it.
 
 These options are taken by every command; `demo`, which keeps a place of its own, has no `--config`, and `chaos`, which
 keeps nothing, has no `--data` either:
@@ -71,8 +73,21 @@ def _sections(root: click.Context, name: str) -> Iterator[str]:
         return
     yield _text(command)
     for part in command.list_commands(context):
+        yield from _part(context, part, name)
+
+
+def _part(above: click.Context, part: str, name: str) -> Iterator[str]:
+    """A command below a verb, or another group and what is below that."""
+    context = _below(above, part)
+    command = context.command
+    if isinstance(command, click.Group):
         yield f"### {name} {part}\n"
-        yield from _described(_below(context, part))
+        yield _text(command)
+        for inner in command.list_commands(context):
+            yield from _part(context, inner, f"{name} {part}")
+        return
+    yield f"### {name} {part}\n"
+    yield from _described(context)
 
 
 def _below(parent: click.Context, name: str) -> click.Context:

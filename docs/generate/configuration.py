@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from evergrant.config import RESOURCE_TABLE, TABLE, Key, ResourceConfig
+from evergrant.config import CLIENT_TABLE, RESOURCE_TABLE, TABLE, KeeperClientConfig, Key, ResourceConfig
 from evergrant.config.model import DEFAULT_SCOPES, SECTIONS
 
 PAGE: Final = Path(__file__).parent.parent / "reference" / "configuration.md"
@@ -21,7 +21,8 @@ one machine; an issuer that others can reach needs `server.issuer`.
 
 - **Who wins**: the command line, then the environment, then the file, then the default.
 - **Environment**: every key has a twin, `EVERGRANT_<SECTION>_<KEY>`. Lists are separated by commas. `EVERGRANT_SCOPES`
-  and `EVERGRANT_RESOURCE` hold JSON, an object and a list of objects.
+  and `EVERGRANT_RESOURCE` hold JSON, an object and a list of objects. A client of the keeper is set key by key,
+  `EVERGRANT_KEEPER_CLIENT_<NAME>_<KEY>`, or all of them as a JSON object, `EVERGRANT_KEEPER_CLIENT`.
 - **Durations** are seconds, or strings such as `"90s"`, `"15m"`, `"12h"`, `"30d"`. **Sizes** are bytes, or strings such
   as `"512B"`, `"64KiB"`, `"1MiB"`.
 - **Paths** in the file are relative to the file; elsewhere they are relative to the working directory.
@@ -42,6 +43,11 @@ access_lifetime = "5m"
 [[resource]]
 identifier = "https://api.example.com"
 scopes = ["orders:read"]
+
+[keeper.client.github_app]
+client_id = "Iv1.8a61f9b3a7aba766"
+secret_file = "github.secret"
+redirect_uri = "https://app.example.com/connected/github"
 ```
 """
 
@@ -59,6 +65,7 @@ def render() -> str:
     parts = [_INTRODUCTION]
     for section, shape in SECTIONS.items():
         parts.append(_section(f"[{section}]", shape, (row for row in TABLE if row.section == section)))
+    parts.append(_section("[keeper.client.NAME]", KeeperClientConfig, CLIENT_TABLE))
     parts.append(_section("[[resource]]", ResourceConfig, RESOURCE_TABLE))
     scopes = "\n".join(f"| `{scope}` | {sentence} |" for scope, sentence in DEFAULT_SCOPES.items())
     parts.append(f"{_SCOPES}\n| scope | sentence |\n|---|---|\n{scopes}\n")
@@ -71,14 +78,15 @@ def _section(title: str, shape: type[Any], rows: Iterable[Key]) -> str:
         lines += [f"### `{row.name}`", "", _text(row.doc), "", f"- Accepts {_text(row.kind.expects)}."]
         lines.append(f"- Default: {_default(row)}. {_text(row.why)}")
         if row.section != "resource":
-            lines.append(f"- Environment: `{row.variable}`" + (". Never shown." if row.secret else ""))
+            variable = row.variable.replace(".", "_").replace("_NAME_", "_<NAME>_")
+            lines.append(f"- Environment: `{variable}`" + (". Never shown." if row.secret else ""))
         lines.append("")
     return "\n".join(lines)
 
 
 def _default(row: Key) -> str:
     spelled = row.write(row.default)
-    return "none" if spelled == '""' else f"`{spelled}`"
+    return "none" if spelled in {'""', "{}"} else f"`{spelled}`"
 
 
 def _text(sentence: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from evergrant.cli import main
 from evergrant.cli.verbs import VERBS, evergrant
+from tests.cli.keeper.calls import CALLS as KEEPER
 from tests.cli.scenes import play
 from tests.secrecy import record_secrets_in
 
@@ -42,7 +43,7 @@ CALLS: Final = (
     ("migrate",),
     ("client delete", "Other", "--yes"),
 )
-ENDLESS: Final = {"serve", "demo", "chaos"}
+ENDLESS: Final = {"serve", "demo", "chaos", "keeper run"}
 
 
 def leaves(command: click.Command = evergrant, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
@@ -86,7 +87,7 @@ def _place(name: str) -> int:
 
 
 def test_every_command_is_called_below():
-    assert {call[0] for call in CALLS} | ENDLESS == set(LEAVES)
+    assert {call[0] for call in (*CALLS, *KEEPER)} | ENDLESS == set(LEAVES)
 
 
 def test_every_command_prints_one_json_document(tmp_path, monkeypatch, capsys):

@@ -28,6 +28,7 @@ _VARYING: Final = (
     ("client", r"\bcli_[\w-]{22}"),
     ("user", r"\busr_[\w-]{22}"),
     ("family", r"\bfam_[\w-]{22}"),
+    ("connection", r"\bcon_[\w-]{22}"),
     ("session", r"\bses_[\w-]{22}"),
     ("token key", r"\bmac-[\w-]{12}"),
     ("key", r"(?<![\w-])[\w-]{43}(?![\w-])"),

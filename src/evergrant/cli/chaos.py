@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -43,11 +44,14 @@ MODE_COLUMNS: Final = (Column("mode"), Column("kind"), Column("settings"), Colum
 @click.option("--listen", metavar="HOST:PORT", default="127.0.0.1:0", help="Where to listen [a free port].")
 @click.option("--approve", metavar="USER", default="", help="Let USER consent to everything at once, without a page.")
 @click.option("--seed", metavar="TEXT", help="The same tokens and the same chances at each start.")
+@click.option("--keeper", "keeper_file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write FILE, a new configuration with which evergrant keeper uses this server.")  # fmt: skip
 @click.option("--list-modes", is_flag=True, help="Show every mode with its settings, and stop.")
 @json_option
 def chaos_(
-    provider: str, modes: tuple[str, ...], listen: str, approve: str, seed: str | None, list_modes: bool, as_json: bool
-) -> None:
+    provider: str, modes: tuple[str, ...], listen: str, approve: str, seed: str | None, keeper_file: Path | None,
+    list_modes: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Start an authorization server that behaves like a provider and misbehaves on request.
 
     Point your own client at it, and see what becomes of its tokens: the server keeps a ledger of every refresh, of
@@ -62,7 +66,7 @@ def chaos_(
     host, port = _address(listen)
     try:
         asyncio.run(_serve({"provider": provider, "modes": modes, "user": approve, "seed": seed, "host": host,
-                            "port": port}, as_json=as_json))  # fmt: skip
+                            "port": port}, keeper_file, as_json=as_json))  # fmt: skip
     except NoSuchMode as wrong:
         raise Failure(str(wrong), hint="evergrant chaos --list-modes shows them all") from wrong
     except OSError as wrong:
@@ -71,7 +75,7 @@ def chaos_(
         raise Failure(why, hint="leave --listen out to have a free port chosen", code=Exit.CONFLICT) from wrong
 
 
-async def _serve(given: Mapping[str, Any], *, as_json: bool) -> None:
+async def _serve(given: Mapping[str, Any], keeper_file: Path | None, *, as_json: bool) -> None:
     from evergrant.clock import clock_from_environment
     from evergrant.keeper.errors import UnknownProvider
     from evergrant.testing.chaos import Chaos
@@ -85,6 +89,8 @@ async def _serve(given: Mapping[str, Any], *, as_json: bool) -> None:
         if hasattr(signal, name):
             asyncio.get_running_loop().add_signal_handler(getattr(signal, name), stop.set)
     async with chaos:
+        if keeper_file is not None:
+            _write(chaos, keeper_file)
         _tell(chaos, as_json=as_json)
         await stop.wait()
     _tell_end(chaos.ledger)
@@ -110,6 +116,19 @@ def _tell(chaos: Chaos, *, as_json: bool) -> None:
         note(f"{one}: {one.mode.sentence}")
     note(f"give your client these addresses in place of {provider.name}'s; any redirect address will do")
     note("stop with Ctrl-C; nothing is kept")
+
+
+def _write(chaos: Chaos, file: Path) -> None:
+    """The configuration that makes the keeper a client of this server."""
+    from evergrant.cli.keeper.registering import add, imitated
+
+    if file.exists():
+        raise Failure(f"{file}: is there already", hint="name a new file", code=Exit.CONFLICT)
+    provider = chaos.provider
+    facts = imitated(provider)
+    said = {"client_id": chaos.client_id, "secret": chaos.client_secret}
+    add(file, provider.id, {**said, **facts}, loopback=True)
+    note(f"wrote {file}: name it with --config or EVERGRANT_CONFIG, then: evergrant keeper connect {provider.id}")
 
 
 def _tell_end(ledger: Ledger) -> None:

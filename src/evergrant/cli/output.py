@@ -49,6 +49,8 @@ class Exit(IntEnum):
     CONFLICT = 4
     STORE_UNAVAILABLE = 5
     NOT_READY = 6
+    NEEDS_PERSON = 7
+    TRY_LATER = 8
     INTERRUPTED = 130
 
 
@@ -60,6 +62,8 @@ EXIT_MEANING: Final[Mapping[Exit, str]] = {
     Exit.CONFLICT: "it is so already, or something else stands in the way",
     Exit.STORE_UNAVAILABLE: "the store, a key or a file cannot be reached or used; nothing was half done",
     Exit.NOT_READY: "something is left to do: doctor found a failure, or migrate --check something to apply",
+    Exit.NEEDS_PERSON: "an account has to be connected again, which only the person it belongs to can do",
+    Exit.TRY_LATER: "a provider is in trouble; nothing is wrong here, and the same command will work later",
     Exit.INTERRUPTED: "interrupted from the keyboard",
 }
 

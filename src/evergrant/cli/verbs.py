@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import click
@@ -24,6 +25,7 @@ VERBS: Final = (
     Verb("key", "See the signing keys, and let new ones take over.", "evergrant.cli.key"),
     Verb("event", "Read the audit trail.", "evergrant.cli.event"),
     Verb("config", "Show or check the configuration.", "evergrant.cli.config"),
+    Verb("keeper", "Connect accounts at other providers, and get tokens that work.", "evergrant.cli.keeper.group"),
     Verb("demo", "Look around in a throw-away issuer, with an application to try it.", "evergrant.cli.demo"),
     Verb("chaos", "Try a client on an authorization server that misbehaves.", "evergrant.cli.chaos"),
     Verb("doctor", "Say what is not fit for production, and why.", "evergrant.cli.doctor"),
@@ -40,24 +42,29 @@ class Parts(click.Group):
 
 
 class Verbs(click.Group):
-    """A group whose help is written from the table, without importing a single verb."""
+    """A group whose help is written from a table, without importing a single verb."""
+
+    def __init__(self, *rest: Any, table: Sequence[Verb] = VERBS, **more: Any) -> None:
+        super().__init__(*rest, **more)
+        self.table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
         """Name the verbs in the order of the table."""
-        return [verb.name for verb in VERBS]
+        return [verb.name for verb in self.table]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's own signature
         """Import the verb's module, and take the command of the same name out of it."""
-        found = next((verb for verb in VERBS if verb.name == cmd_name), None)
+        found = next((verb for verb in self.table if verb.name == cmd_name), None)
         if found is None:
             return None
-        command: click.Command = getattr(importlib.import_module(found.module), f"{cmd_name}_")
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(found.module), f"{name}_")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's own signature
         """Write a line for each verb."""
         with formatter.section("Commands"):
-            formatter.write_dl([(verb.name, verb.line) for verb in VERBS])
+            formatter.write_dl([(verb.name, verb.line) for verb in self.table])
 
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: Any) -> None:
@@ -74,7 +81,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: Any) -> None:
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Say which release."
 )
 def evergrant() -> None:
-    """Evergrant issues, rotates, watches and revokes OAuth refresh tokens.
+    """Evergrant issues, rotates, keeps, renews, watches and revokes OAuth refresh tokens.
 
     \b
     Begin here:
@@ -82,6 +89,8 @@ def evergrant() -> None:
       evergrant user add EMAIL          somebody who can sign in
       evergrant client add NAME …       an application they can sign in to
       evergrant serve                   the issuer itself
+      evergrant keeper connect NAME     an account at another provider, and then
+      evergrant keeper token NAME       an access token of it that works
       evergrant doctor                  what is not fit for production, and why
 
     Every command works while the server runs, on the same data directory, and takes --json.

@@ -10,12 +10,14 @@ what, `load` which source wins, `show` how it is shown. No key is used here: wha
 
 from evergrant.config.key import Key
 from evergrant.config.load import Loaded, load, load_with_origins
-from evergrant.config.model import RESOURCE_TABLE, TABLE, Config
+from evergrant.config.model import CLIENT_TABLE, RESOURCE_TABLE, TABLE, Config
 from evergrant.config.problem import ConfigError
 from evergrant.config.sections import (
     AuditConfig,
     BrandingConfig,
     HousekeepingConfig,
+    KeeperClientConfig,
+    KeeperConfig,
     KeysConfig,
     LogConfig,
     PasswordConfig,
@@ -29,6 +31,7 @@ from evergrant.config.sections import (
 )
 
 __all__ = [
+    "CLIENT_TABLE",
     "RESOURCE_TABLE",
     "TABLE",
     "AuditConfig",
@@ -36,6 +39,8 @@ __all__ = [
     "Config",
     "ConfigError",
     "HousekeepingConfig",
+    "KeeperClientConfig",
+    "KeeperConfig",
     "Key",
     "KeysConfig",
     "Loaded",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from evergrant.config.model import Config
+from evergrant.config.model import CLIENT_TABLE, Config
 from evergrant.protocol.resource import canonical
 
 
@@ -39,6 +39,8 @@ _ORDERS: Final = (
     ("password.min_length", "password.max_length"),
     ("throttle.base_delay", "throttle.max_delay"),
     ("throttle.max_delay", "throttle.window"),
+    ("keeper.connect_timeout", "keeper.request_timeout"),
+    ("keeper.backoff_least", "keeper.backoff_most"),
 )
 
 
@@ -50,6 +52,8 @@ def judge(config: Config) -> Iterator[Conflict]:
     yield from _judge_orders(config)
     yield from _judge_resources(config)
     yield from _judge_pages(config)
+    yield from _judge_keeper(config)
+    yield from _judge_clients(config)
 
 
 def _judge_server(config: Config) -> Iterator[Conflict]:
@@ -110,6 +114,50 @@ def _judge_pages(config: Config) -> Iterator[Conflict]:
             ("session.cookie_name",),
             "session.cookie_name begins with __, which browsers accept over https only",
         )
+
+
+def _judge_keeper(config: Config) -> Iterator[Conflict]:
+    keeper = config.keeper
+    given = {"keys": bool(keeper.keys), "keys_file": keeper.keys_file is not None, "keyring": bool(keeper.keyring)}
+    named = [f"keeper.{name}" for name, is_set in given.items() if is_set]
+    if len(named) > 1:
+        yield Conflict(tuple(named), f"{' and '.join(named)} are both set: the vault's keys come from one place")
+    if keeper.claim < keeper.request_timeout + keeper.commit_allowance:
+        yield Conflict(
+            ("keeper.claim", "keeper.request_timeout", "keeper.commit_allowance"),
+            "keeper.claim must be at least keeper.request_timeout and keeper.commit_allowance together, or a second "
+            "refresher could begin while the first one's request is still on its way",
+        )
+    if bool(keeper.webhook) != bool(keeper.webhook_secret):
+        yield Conflict(
+            ("keeper.webhook", "keeper.webhook_secret"),
+            "keeper.webhook and keeper.webhook_secret go together: letters that are not signed could be from anybody",
+        )
+
+
+def _judge_clients(config: Config) -> Iterator[Conflict]:
+    counted = Counter(client.redirect_uri for client in config.clients.values() if client.redirect_uri)
+    for name, client in config.clients.items():
+        here = f"keeper.client.{name}"
+        written = tuple(f"{here}.{row.name}" for row in CLIENT_TABLE)
+        if not client.client_id:
+            yield Conflict(written, f"{here} has no client_id, and needs one")
+        if client.secret and client.secret_file is not None:
+            yield Conflict(
+                (f"{here}.secret_file", f"{here}.secret"),
+                f"{here}.secret and its secret_file are both set: leave one out",
+            )
+        if client.provider and client.issuer:
+            yield Conflict(
+                (f"{here}.issuer", f"{here}.provider"),
+                f"{here} names a provider and an issuer: leave one of them out, and put what is different in overrides",
+            )
+        if counted[client.redirect_uri] > 1:
+            yield Conflict(
+                (f"{here}.redirect_uri",),
+                f"{here}.redirect_uri belongs to another client too: each needs its own, since it tells whose answer "
+                "a callback brings",
+            )
 
 
 def _value(config: Config, path: str) -> int:

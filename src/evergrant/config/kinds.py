@@ -12,10 +12,10 @@ import base64
 import ipaddress
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -257,3 +257,32 @@ class ListOf(Kind[tuple[T, ...]]):
     def write(self, value: tuple[T, ...]) -> str:
         """Write a list."""
         return "[" + ", ".join(self.item.write(element) for element in value) + "]"
+
+
+@dataclass(frozen=True)
+class TableOf(Kind[Mapping[str, Any] | None]):
+    """A table whose members somebody else judges; in an environment variable it is JSON."""
+
+    natural: ClassVar[tuple[type, ...]] = (dict,)
+
+    @property
+    def expects(self) -> str:
+        """Say what is accepted."""
+        return "a table"
+
+    def read(self, value: object) -> Mapping[str, Any]:
+        """Read a table as it is."""
+        if not isinstance(value, dict):
+            raise self.wrong(value)
+        return value
+
+    def read_text(self, text: str) -> Mapping[str, Any]:
+        """Read a JSON object."""
+        try:
+            return self.read(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"must be {self.expects}, written as JSON: {error}") from error
+
+    def write(self, value: Mapping[str, Any] | None) -> str:
+        """Write the members in one line; what JSON spells, TOML spells nearly the same."""
+        return json.dumps(dict(value or {}), ensure_ascii=False, default=str)

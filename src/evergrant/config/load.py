@@ -13,7 +13,7 @@ from evergrant.config.judge import judge
 from evergrant.config.lines import Trail
 from evergrant.config.model import DEFAULT_SCOPES, SECTIONS, Config
 from evergrant.config.problem import ConfigError
-from evergrant.config.sections import ResourceConfig
+from evergrant.config.sections import KeeperClientConfig, ResourceConfig
 from evergrant.config.sources import CONFIG_VARIABLE, Setting, read_environment, read_file, read_overrides
 
 DEFAULT: Final = "default"
@@ -85,6 +85,7 @@ def load_with_origins(
 def _assemble(settings: Mapping[Trail, Setting]) -> Config:
     grouped: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     resources: dict[str, dict[str, Any]] = {}
+    clients: dict[str, dict[str, Any]] = {}
     scopes = dict(DEFAULT_SCOPES)
     for trail, found in settings.items():
         match trail:
@@ -92,6 +93,8 @@ def _assemble(settings: Mapping[Trail, Setting]) -> Config:
                 scopes[name] = found.value
             case ("resource", index, name):
                 resources.setdefault(index, {})[name] = found.value
+            case ("keeper", "client", client, name):
+                clients.setdefault(client, {})[name] = found.value
             case (section, name):
                 grouped[section][name] = found.value
     return dataclasses.replace(
@@ -100,6 +103,7 @@ def _assemble(settings: Mapping[Trail, Setting]) -> Config:
         resources=tuple(
             ResourceConfig(**values) for _, values in sorted(resources.items(), key=lambda one: int(one[0]))
         ),
+        clients={name: KeeperClientConfig(**values) for name, values in sorted(clients.items())},
         # An empty description withdraws a scope that exists by default.
         scopes={name: description for name, description in scopes.items() if description},
     )

@@ -45,6 +45,8 @@ class Config:
     housekeeping: sections.HousekeepingConfig = field(default_factory=sections.HousekeepingConfig)
     log: sections.LogConfig = field(default_factory=sections.LogConfig)
     branding: sections.BrandingConfig = field(default_factory=sections.BrandingConfig)
+    keeper: sections.KeeperConfig = field(default_factory=sections.KeeperConfig)
+    clients: Mapping[str, sections.KeeperClientConfig] = field(default_factory=dict)
     resources: tuple[sections.ResourceConfig, ...] = ()
     scopes: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_SCOPES))
 
@@ -101,9 +103,10 @@ SECTIONS: Final[Mapping[str, type[Any]]] = MappingProxyType(
     {
         made.name: cast("type[Any]", made.default_factory)
         for made in dataclasses.fields(Config)
-        if made.name not in ("resources", "scopes")
+        if made.name not in ("clients", "resources", "scopes")
     }
 )
 
 TABLE: Final[tuple[Key, ...]] = tuple(row for section, shape in SECTIONS.items() for row in keys_of(section, shape))
+CLIENT_TABLE: Final[tuple[Key, ...]] = keys_of("keeper.client.NAME", sections.KeeperClientConfig)
 RESOURCE_TABLE: Final[tuple[Key, ...]] = keys_of("resource", sections.ResourceConfig)

@@ -76,6 +76,19 @@ def require_web_address(text: str) -> None:
     _split_url(text)
 
 
+def require_origin(text: str) -> None:
+    """Refuse what is not scheme, host and port alone."""
+    parts = _split_url(text)
+    if parts.path or "?" in text or "#" in text:
+        raise ValueError(f"must be an origin, without a path, not {json.dumps(text)}")
+
+
+def require_client_name(text: str) -> None:
+    """Refuse what could not be a table's name, a variable's part and a word on the command line alike."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9_]{0,63}", text) is None:
+        raise ValueError(f"must be named with lower-case letters, digits and _, not {json.dumps(text)}")
+
+
 def require_resource(text: str) -> None:
     """RFC 8707 section 2: an absolute URI without a fragment."""
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", text) is None or "#" in text:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evergrant.config.load import Loaded
-from evergrant.config.model import RESOURCE_TABLE, TABLE
+from evergrant.config.model import CLIENT_TABLE, RESOURCE_TABLE, TABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,10 @@ def show(loaded: Loaded) -> Iterator[Shown]:
     for row in TABLE:
         value = getattr(getattr(config, row.section), row.name)
         yield Shown(row.path, row.write(value), loaded.origin(row.path))
+    for name, client in config.clients.items():
+        for row in CLIENT_TABLE:
+            path = f"keeper.client.{name}.{row.name}"
+            yield Shown(path, row.write(getattr(client, row.name)), loaded.origin(path))
     for index, resource in enumerate(config.resources):
         for row in RESOURCE_TABLE:
             path = f"resource.{index}.{row.name}"

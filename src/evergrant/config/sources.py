@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from evergrant.config import clients
 from evergrant.config.key import ENVIRONMENT_PREFIX, Key
 from evergrant.config.kinds import Text
 from evergrant.config.lines import Trail, line_of, lines_of
@@ -84,6 +85,12 @@ def read_environment(environment: Mapping[str, str]) -> Findings:
                 settings[row.section, row.name] = Setting(read, f"environment {variable}")
             elif table in TABLES:
                 _collect({table: _json(text)}, f"environment {variable}", settings, problems)
+            elif named := clients.in_environment(variable):
+                said = _json(text) if named == clients.TRAIL else clients.read_text(named, text)
+                if named == clients.TRAIL:
+                    _collect({"keeper": {"client": said}}, f"environment {variable}", settings, problems)
+                else:
+                    settings[named] = Setting(said, f"environment {variable}")
             elif _NO_KEYS.fullmatch(variable) is None:
                 _refuse("is not a variable that exists" + nearest(variable, _VARIABLES))
         except ValueError as error:
@@ -134,9 +141,12 @@ def _entries(document: Mapping[str, object]) -> Iterator[tuple[Trail, Callable[[
         elif not isinstance(content, dict):
             yield (section,), partial(_refuse, f"is a section: write [{section}] on a line above its keys")
         else:
+            if section == "keeper":
+                yield from clients.entries(content.get("client", {}))
             reader = _read_scope if section == "scopes" else partial(_read_key, section)
             for name, value in content.items():
-                yield (section, name), partial(reader, name, value)
+                if (section, name) != clients.TRAIL:
+                    yield (section, name), partial(reader, name, value)
 
 
 def _resources(content: object) -> Iterator[tuple[Trail, Callable[[], Any]]]:

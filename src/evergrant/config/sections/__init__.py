@@ -7,6 +7,7 @@ look at several keys at once are in `judge`. Durations are seconds and sizes are
 """
 
 from evergrant.config.sections.issuing import KeysConfig, PolicyConfig, ResourceConfig, TokensConfig
+from evergrant.config.sections.keeping import KeeperClientConfig, KeeperConfig
 from evergrant.config.sections.operation import AuditConfig, HousekeepingConfig, LogConfig, ServerConfig, StoreConfig
 from evergrant.config.sections.people import BrandingConfig, PasswordConfig, SessionConfig, ThrottleConfig
 
@@ -14,6 +15,8 @@ __all__ = [
     "AuditConfig",
     "BrandingConfig",
     "HousekeepingConfig",
+    "KeeperClientConfig",
+    "KeeperConfig",
     "KeysConfig",
     "LogConfig",
     "PasswordConfig",
