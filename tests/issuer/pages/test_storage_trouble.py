@@ -199,10 +199,6 @@ async def _keys(issuer, browser, client):
     return lambda: issuer.browser().get("/jwks")
 
 
-async def _document(issuer, browser, client):
-    return lambda: issuer.browser().get("/.well-known/openid-configuration")
-
-
 REQUESTS = {
     "authorize silently": (_silent, PEOPLE),
     "authorize": (_authorize, PEOPLE),
@@ -236,7 +232,6 @@ REQUESTS = {
     "introspect": (_introspect, MACHINES),
     "userinfo": (_userinfo, MACHINES),
     "keys": (_keys, MACHINES),
-    "metadata": (_document, MACHINES),
 }
 # After a lost outcome these cannot be repeated word for word, and what their repetition says instead does no harm.
 OTHERWISE = {
