@@ -82,8 +82,15 @@ class Plan:
 
     async def open(self) -> Rooms:
         """The rooms. Raises `VaultUnusable`, `KeyUnusable`, `VaultUnavailable`."""
+        # The key first: a vault that is there without its key has lost it, and must not be given another one.
+        ring = keyring_of(self.key, self.address, self.entropy)
         vault = self.vault or vault_at(self.address, self.clock)
-        sealer = await unlock(vault, keyring_of(self.key, self.address, self.entropy), self.entropy)
+        try:
+            sealer = await unlock(vault, ring, self.entropy)
+        except BaseException:
+            if self.vault is None:
+                await vault.close()
+            raise
         transport = self.transport or HttpTransport(self.clock, connect_seconds=self.settings.connect_seconds)
         ground = Ground(vault, sealer, self.catalog, self.settings, transport, self.clock, self.entropy)
         if self.pause is not None:
@@ -114,13 +121,14 @@ def vault_at(address: str, clock: Clock) -> Vault:
     if address.startswith(_LATER):
         msg = "a vault on PostgreSQL comes with a later release; give the path of a file, as in keeper.db"
         raise VaultUnusable(msg)
-    return SqliteVault.open(Path(address))
+    real = isinstance(clock, SystemClock) and not clock.simulated
+    return SqliteVault.open(Path(address), None if real else clock)
 
 
 def keyring_of(key: object, address: str, entropy: Entropy) -> Keyring:
     """The keys that *key* means. Raises `KeyUnusable`, `BadRequest`.
 
-    None: the file beside the vault, made when it is missing. A `Path`: that file. `env:NAME`: that variable.
+    None: the file beside the vault, made together with it. A `Path`: that file. `env:NAME`: that variable.
     `system:ACCOUNT`: the operating system's keyring. Other text: the keys themselves, base64 of 32 bytes each.
     """
     if isinstance(key, Keyring):
@@ -128,7 +136,7 @@ def keyring_of(key: object, address: str, entropy: Entropy) -> Keyring:
     if key is None:
         if address == MEMORY:
             return keyring.from_keys_text(b64encode(entropy.draw(KEY_LENGTH)).decode("ascii"), "a key of this process")
-        return keyring.from_file(Path(address + KEY_FILE), entropy, make=True)
+        return keyring.from_file(Path(address + KEY_FILE), entropy, make=not Path(address).exists())
     if isinstance(key, Path):
         return keyring.from_file(key, entropy, make=False)
     if isinstance(key, Secret):
