@@ -11,7 +11,7 @@ from os import environ
 from pathlib import Path
 from typing import Final
 
-from evergrant.clock import Clock, clock_from_environment
+from evergrant.clock import Clock, SystemClock, clock_from_environment
 from evergrant.domain.secret import Secret
 from evergrant.entropy import Entropy, SystemEntropy
 from evergrant.keeper import keyring
