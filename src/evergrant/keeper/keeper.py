@@ -81,6 +81,16 @@ class Keeper:
         )
         return cls(how)
 
+    @property
+    def clock(self) -> Clock:
+        """Whose time it is; for doors built on this one."""
+        return self._plan.clock
+
+    @property
+    def entropy(self) -> Entropy:
+        """Where its randomness comes from; for doors built on this one."""
+        return self._plan.entropy
+
     async def __aenter__(self) -> Self:
         await self.rooms()
         return self

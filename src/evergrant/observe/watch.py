@@ -12,8 +12,8 @@ from typing import Final, Protocol
 
 from evergrant.clock import Clock
 from evergrant.entropy import Entropy
+from evergrant.observe.instruments import Counter, Histogram
 from evergrant.observe.log import fields
-from evergrant.observe.metrics import Metrics
 from evergrant.observe.sampling import RefusalLog, Sampler, error_id
 from evergrant.protocol.error import Code, Refused
 
@@ -33,10 +33,22 @@ class Asked(Protocol):
     def agent(self) -> str: ...
 
 
+class Counted(Protocol):
+    """The instruments that every side has; the issuer's are in `metrics`."""
+
+    @property
+    def request_seconds(self) -> Histogram: ...
+    @property
+    def answers(self) -> Counter: ...
+    @property
+    def refusals(self) -> Counter: ...
+    def watch(self, clock: Clock) -> int: ...
+
+
 class Watch:
     """Counts and logs what one process answers."""
 
-    def __init__(self, metrics: Metrics, clock: Clock, entropy: Entropy, *, sample: int = 0) -> None:
+    def __init__(self, metrics: Counted, clock: Clock, entropy: Entropy, *, sample: int = 0) -> None:
         """Log one ordinary request in `sample`; 0 logs none."""
         self.metrics = metrics
         self._clock = clock

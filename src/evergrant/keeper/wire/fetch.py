@@ -1,4 +1,4 @@
-"""Fetching from an address that somebody else chose, without being led into our own network.
+"""Asking at an address that somebody else chose, without being led into our own network.
 
 The host is resolved once, every address it has is judged, and the connection goes to an address that was judged: a name
 that means something else a moment later changes nothing. No redirect is followed, no proxy asked, no body unpacked, and
@@ -9,8 +9,8 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -67,6 +67,15 @@ class _Target:
         return f"{self.scheme}://{shown}:{self.port}{self.path}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is asked there. Headers and body are not in the `repr`: they may be signed."""
+
+    method: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -87,10 +96,18 @@ class Fetcher:
 
     async def get(self, url: str) -> Fetched:
         """GET *url*. Raises `Unfetched`."""
+        return await self._within_time(url, "GET", {"Accept": "application/json"}, b"")
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Fetched:
+        """POST *body* to *url*: for webhooks, which are held to the same rules. Raises `Unfetched`."""
+        return await self._within_time(url, "POST", headers, body)
+
+    async def _within_time(self, url: str, method: str, headers: Mapping[str, str], body: bytes) -> Fetched:
         target = self._target(url)
+        said = _Said(method, headers, body)
         try:
             async with asyncio.timeout(self._reach.seconds):
-                return await self._asked(target, await self._addresses(target))
+                return await self._asked(target, said, await self._addresses(target))
         except TimeoutError as error:
             raise Unfetched(f"{target.host} did not answer within {self._reach.seconds:g} seconds") from error
 
@@ -145,14 +162,14 @@ class Fetcher:
                 return "leads into a private network"
         return ""
 
-    async def _asked(self, target: _Target, addresses: Sequence[str]) -> Fetched:
+    async def _asked(self, target: _Target, said: _Said, addresses: Sequence[str]) -> Fetched:
         limits = httpx2.Limits(max_connections=1, max_keepalive_connections=0)
         async with httpx2.AsyncClient(
             verify=self._context(), trust_env=False, follow_redirects=False, limits=limits, timeout=self._reach.seconds
         ) as client:
             for address in addresses[:ADDRESSES_TRIED]:
                 try:
-                    return await self._exchange(client, target, address)
+                    return await self._exchange(client, target, said, address)
                 except (httpx2.ConnectError, httpx2.ConnectTimeout):
                     continue
                 except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
@@ -164,16 +181,17 @@ class Fetcher:
             return ssl.create_default_context(cafile=self._verify)
         return httpx2.create_ssl_context(trust_env=False)
 
-    async def _exchange(self, client: httpx2.AsyncClient, target: _Target, address: str) -> Fetched:
+    async def _exchange(self, client: httpx2.AsyncClient, target: _Target, said: _Said, address: str) -> Fetched:
         request = client.build_request(
-            "GET",
+            said.method,
             target.at(address),
             headers={
+                **said.headers,
                 "Host": target.named,
-                "Accept": "application/json",
                 "Accept-Encoding": "identity",
                 "User-Agent": AGENT,
             },
+            content=said.body or None,
         )
         if not _is_literal(target.host):
             request.extensions["sni_hostname"] = target.host
