@@ -44,7 +44,8 @@ class Window:
 
 def window(record: Record, provider: Provider) -> Window:
     """The windows of one record."""
-    earliest = record.refreshed_at + spacing(provider) if record.refreshed_at else 0
+    apart = spacing(provider)
+    earliest = record.refreshed_at + apart if apart and record.refreshed_at else 0
     keep_alive = _keep_alive_at(record)
     if record.expires_at == 0 or record.origin is Origin.NEVER:
         return Window(keep_alive, 0, earliest, 0)
