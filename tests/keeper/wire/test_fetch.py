@@ -1,25 +1,19 @@
 """An address that somebody else chose leads nowhere it must not (attack K-26). Real sockets, on loopback."""
 
 import asyncio
-import datetime as dt
 import gzip
 import ipaddress
-import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evergrant.keeper.provider.fetched import Unfetched
 from evergrant.keeper.wire.fetch import Fetcher, Reach
-from tests.keeper.provider.issuing import Page, Site, site
+from tests.keeper.provider.issuing import Page, Site, certificate, site
 
 NEAR = Reach(loopback=True, seconds=5.0)
 
@@ -244,30 +238,3 @@ def test_k_26_no_private_address_is_ever_taken_for_a_public_one(
     assert not (inner.is_multicast)
     assert not (inner.is_unspecified)
     assert inner.is_global
-
-
-def certificate(folder: Path, host: str) -> tuple[str, ssl.SSLContext]:
-    """A certificate for *host* that vouches for itself: the file with it, and a server's context."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / f"{host}.pem", folder / f"{host}.key"
-    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, private)
-    return str(public), context

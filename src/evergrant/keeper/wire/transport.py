@@ -5,6 +5,7 @@ connections are not kept alive: one that the server has just closed would lose a
 """
 
 import asyncio
+import ssl
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -65,8 +66,11 @@ class HttpTransport:
     def _client(self) -> httpx2.AsyncClient:
         if self._opened is None:
             limits = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
-            verify: Any = httpx2.create_ssl_context(verify=self._verify or True, trust_env=False)
-            self._opened = httpx2.AsyncClient(verify=verify, trust_env=False, limits=limits, follow_redirects=False)
+            if self._verify:
+                tls = ssl.create_default_context(cafile=self._verify)
+            else:
+                tls = httpx2.create_ssl_context(trust_env=False)
+            self._opened = httpx2.AsyncClient(verify=tls, trust_env=False, limits=limits, follow_redirects=False)
         return self._opened
 
     async def close(self) -> None:
