@@ -39,6 +39,20 @@ MEASURE = """() => {
     if (box.closest('.unseen, .who') || !shape.width) continue; // cut off on purpose
     if (shape.right > innerWidth + 0.5 || shape.left < -0.5) said.push(`sticks out: ${box.tagName} ${box.className}`);
   }
+  const lines = (node, from, to) => {
+    const range = document.createRange();
+    range.setStart(node, from);
+    range.setEnd(node, to);
+    return new Set([...range.getClientRects()].filter(shape => shape.width).map(shape => Math.round(shape.top))).size;
+  };
+  const texts = document.createTreeWalker(document.querySelector('main') || document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = texts.nextNode());) {
+    for (const word of node.data.matchAll(/\\bsign-(ins?|out)\\b/g)) {
+      if (lines(node, word.index, word.index + word[0].length) > 1) said.push(`broken between lines: ${word[0]}`);
+    }
+    const next = node.nextSibling;
+    if (node.data.endsWith('(') && next) said.push(`a bracket may stand alone before: ${next.textContent}`);
+  }
   return said;
 }"""
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergrant.domain.scope import ScopeSyntaxError, join, parse_scope, split, within
+from evergrant.domain.scope import ScopeSyntaxError, as_asked, join, parse_scope, split, within
 
 names = st.text(st.sampled_from("abAB:/.!#[]~-"), min_size=1, max_size=6)
 sets = st.frozensets(names, max_size=6)
@@ -61,3 +61,23 @@ def test_nothing_is_the_empty_set():
     assert parse_scope("") == parse_scope("   ") == frozenset()
     assert join([]) == ""
     assert split("") == ()
+
+
+@pytest.mark.parametrize(
+    ("given_", "among", "shown"),
+    [
+        ("profile email openid", "email openid profile", ("openid", "profile", "email")),
+        ("notes:write notes:read", "notes:read notes:write", ("notes:write", "notes:read")),
+        ("b a b", "a b", ("b", "a")),
+        ("", "b a openid", ("openid", "a", "b")),
+        ("z nobody y", "y z", ("z", "y")),
+        ("a", "", ()),
+    ],
+)
+def test_people_are_shown_openid_first_and_the_rest_as_it_was_asked(given_, among, shown):
+    assert as_asked(given_, join(among.split())) == shown
+
+
+@given(st.text(max_size=30), sets)
+def test_whatever_was_asked_what_is_shown_is_what_is_allowed(text, scopes):
+    assert join(as_asked(text, join(scopes))) == join(scopes)

@@ -1,5 +1,7 @@
 """Consent: asked, remembered, widened, refused, withdrawn, and never forged."""
 
+import re
+
 import pytest
 
 from evergrant.domain.client import ClientType, Consent
@@ -76,6 +78,22 @@ async def test_less_than_was_allowed_is_not_asked_again_and_more_is_with_the_new
         assert known < page.text.index(f"<code>{scope}</code>")
     await decide(browser, page)
     assert "code" in (await issuer.authorize(browser, client, scope="email")).answered()
+
+
+@pytest.mark.parametrize("scope", ["email openid profile", "profile offline_access openid email"])
+async def test_what_is_asked_is_listed_with_openid_first_and_the_rest_in_the_order_of_the_request(
+    issuer, client, scope
+):
+    page = await asked(issuer, issuer.browser(), client, scope=scope)
+    shown = re.findall(r"<code>(\w+)</code>", page.text)
+    assert shown == ["openid", *(name for name in scope.split() if name != "openid")]
+
+
+async def test_a_native_application_is_shown_with_the_port_it_listens_on(issuer):
+    native, _ = await issuer.client(ClientType.NATIVE, "Native", redirect_uris=("http://127.0.0.1/cb",))
+    browser = issuer.browser()
+    page = await asked(issuer, browser, native, redirect_uri="http://127.0.0.1:51712/cb")
+    assert "127.0.0.1:51712" in words(page)
 
 
 async def test_more_that_is_refused_leaves_what_was_allowed_before(issuer, client):

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from evergrant.protocol.redirect import MAX_LENGTH, Kind, host_of, kind_of, matches, refuse_unregistrable, target_of
+from evergrant.protocol.redirect import (
+    MAX_LENGTH,
+    Kind,
+    host_of,
+    kind_of,
+    matches,
+    place_of,
+    refuse_unregistrable,
+    target_of,
+)
 
 GOOD = {
     "https://app.example/callback": Kind.HTTPS,
@@ -244,6 +253,21 @@ def test_r8252_7_3_b_localhost_matches_only_itself() -> None:
 @example("https://app.example/cb#")
 def test_u_01_no_text_that_differs_ever_matches(text: str) -> None:
     assert matches(text, (HTTPS,), native=True) is (text == HTTPS)
+
+
+@pytest.mark.parametrize(
+    ("uri", "host", "place"),
+    [
+        ("http://127.0.0.1:51712/cb", "127.0.0.1", "127.0.0.1:51712"),
+        ("http://[::1]:9000/cb", "::1", "[::1]:9000"),
+        ("http://localhost:3000/cb", "localhost", "localhost:3000"),
+        ("http://127.0.0.1/cb", "127.0.0.1", "127.0.0.1"),
+        ("https://app.example:8443/cb", "app.example", "app.example"),
+        ("com.example.app:/cb", "com.example.app", "com.example.app"),
+    ],
+)
+def test_programs_of_one_machine_are_told_apart_by_their_port(uri: str, host: str, place: str) -> None:
+    assert (host_of(uri), place_of(uri)) == (host, place)
 
 
 @given(st.one_of(st.text(max_size=80), st.builds("https://{}/{}".format, st.text(max_size=30), st.text(max_size=30))))

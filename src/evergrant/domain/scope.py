@@ -34,6 +34,13 @@ def split(joined: str) -> tuple[str, ...]:
     return tuple(joined.split(" ")) if joined else ()
 
 
+def as_asked(given: str, among: str) -> tuple[str, ...]:
+    """The members of the normal form *among* in the order of the string *given*: openid first, the unasked last."""
+    wanted = given.split(" ")
+    place = {scope: number for number, scope in reversed(list(enumerate(wanted)))}
+    return tuple(sorted(split(among), key=lambda scope: (scope != OPENID, place.get(scope, len(wanted)))))
+
+
 def within(asked: str, granted: str) -> bool:
     """Whether everything in *asked* is in *granted* (both normal forms)."""
     return not asked or asked == granted or set(split(asked)) <= set(split(granted))

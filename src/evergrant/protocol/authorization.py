@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from evergrant.domain.client import AUTHORIZATION_CODE, REFRESH_TOKEN, Client, ClientType
-from evergrant.domain.scope import OFFLINE, ScopeSyntaxError, join, parse_scope, split
+from evergrant.domain.scope import OFFLINE, ScopeSyntaxError, as_asked, join, parse_scope, split
 from evergrant.protocol.claims import ClaimsSyntaxError, normal_claims
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
@@ -29,7 +29,10 @@ MAX_HINT: Final = 254
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """A validated request. *scope*, *resources*: normal forms; *max_age* in seconds, None when not asked."""
+    """A validated request. *scope*, *resources*: normal forms; *max_age* in seconds, None when not asked.
+
+    *order* is the scope again, in the order in which a person is shown it.
+    """
 
     client_id: str
     redirect_uri: str
@@ -46,6 +49,7 @@ class AuthorizationRequest:
     id_token_hint: str
     ui_locales: str
     claims: str
+    order: tuple[str, ...] = ()
 
     @property
     def offline(self) -> bool:
@@ -92,6 +96,7 @@ def parse_request(
         check(form, client)
     if form.get("response_mode") == FORM_POST and not takes_post(redirect_uri):
         raise Refused(Code.INVALID_REQUEST, "A form cannot be sent to this redirect URI; use the response mode query.")
+    scope = _scope(form, client)
     return AuthorizationRequest(
         client_id=client.id,
         redirect_uri=redirect_uri,
@@ -99,7 +104,7 @@ def parse_request(
         response_mode=response_mode_of(form, redirect_uri),
         state=form.get("state") or "",
         nonce=form.get("nonce") or "",
-        scope=_scope(form, client),
+        scope=scope,
         resources=known_resources(form.resources, resources, client.resources),
         challenge=form.get("code_challenge") or "",
         prompt=tuple((form.get("prompt") or "").split()),
@@ -108,6 +113,7 @@ def parse_request(
         id_token_hint=form.get("id_token_hint") or "",
         ui_locales=(form.get("ui_locales") or "")[:MAX_HINT],
         claims=_claims(form),
+        order=as_asked(form.get("scope") or "", scope),
     )
 
 

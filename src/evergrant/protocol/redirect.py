@@ -113,3 +113,9 @@ def host_of(uri: str) -> str:
     """What a person is shown: the host, or the private-use scheme."""
     parts = urlsplit(uri)
     return parts.hostname or parts.scheme
+
+
+def place_of(uri: str) -> str:
+    """The same, and on the person's own machine the port, which is all that tells its programs apart."""
+    parts = urlsplit(uri)
+    return parts.netloc if parts.hostname in _LOCAL_HOSTS else host_of(uri)

@@ -45,7 +45,8 @@ GOOD: dict[str, Page] = {
     "sign_in_refused": SignInPage(
         csrf="c5Vq",
         flow="f_71",
-        client_name="Ledger",
+        client_name="Sample application",
+        client_host="127.0.0.1:51712",
         login_hint="ana@example.com",
         error="That email and password do not belong together.",
     ),
@@ -113,7 +114,7 @@ GOOD: dict[str, Page] = {
         csrf="c5Vq",
         flow="f_71",
         client_name="Ledger",
-        device_label="Firefox on Linux",
+        device_label="Unknown device",
         ended_at=NOW - 2 * 3_600,
         now=NOW,
         radius="nothing",

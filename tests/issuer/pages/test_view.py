@@ -252,7 +252,7 @@ def test_the_account_page_ends_each_thing_by_its_own_id() -> None:
     ]  # fmt: skip
     assert reading.one("form", action="/auth/account/session/end-all")
     assert reading.one("a", href="/auth/account/password")
-    assert reading.one("button", **{"aria-label": "End Ledger on Safari on iPhone"})
+    assert reading.one("button", **{"aria-label": "End Ledger, Safari on iPhone"})
 
 
 def test_the_account_page_says_when_in_words_and_for_machines() -> None:

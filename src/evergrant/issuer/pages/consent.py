@@ -13,7 +13,7 @@ from evergrant.issuer.pages.view import ConsentPage, ScopeLine
 from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.authorization import AuthorizationRequest
-from evergrant.protocol.redirect import Kind, host_of, kind_of
+from evergrant.protocol.redirect import Kind, kind_of, place_of
 from evergrant.web.answer import Answer
 from evergrant.web.ask import Ask
 from evergrant.web.look.csp import form_targets_of
@@ -62,13 +62,13 @@ class ConsentHandler:
         before = set(split(grant.scope)) if grant and not grant.withdrawn_at else set()
         lines = tuple(
             ScopeLine(name=name, description=settings.scopes.get(name, ""), is_new=bool(before) and name not in before)
-            for name in split(request.scope)
+            for name in request.order or split(request.scope)
         )
         page = ConsentPage(
             csrf=visit.session_csrf,
             flow=flow,
             client_name=client.name,
-            client_host=host_of(request.redirect_uri),
+            client_host=place_of(request.redirect_uri),
             account_label=standing.account.username if standing.account else "",
             scopes=lines,
             lifetime=_lifetime(client, request, settings),

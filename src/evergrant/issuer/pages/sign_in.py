@@ -10,7 +10,7 @@ from evergrant.issuer.pages.view import SignInPage
 from evergrant.issuer.service.flows import Flows, Standing
 from evergrant.issuer.service.sign_in import Denied, SignedIn, SignIn, SignInAsk
 from evergrant.issuer.tally import Tally
-from evergrant.protocol.redirect import host_of
+from evergrant.protocol.redirect import place_of
 from evergrant.web.answer import Answer, retry_after
 from evergrant.web.ask import Ask
 from evergrant.web.look.csp import form_targets_of
@@ -62,7 +62,7 @@ class SignInHandler:
             csrf=visit.csrf,
             flow=flow,
             client_name=client.name if client else None,
-            client_host=host_of(uri) if uri else None,
+            client_host=place_of(uri) if uri else None,
             login_hint=username or (request.login_hint if request else "") or None,
             error=None if denied is None else WAIT if denied.wait else WRONG,
             wait_seconds=denied.wait or None if denied else None,
