@@ -165,10 +165,12 @@ def shown(found: dict[str, Any]) -> str:
         [
             "# Ten thousand connections that fall due within one minute",
             "",
-            f"{plan['connections']:,} connections at {plan['providers']} providers, {plan['processes']} processes that "
-            f"refresh, a budget of {plan['budget']} requests per second for each application; refresh tokens are good "
-            f"once; a reply takes {plan['latency'] * 1_000:g} ms. All access tokens end within {plan['within']} s, "
-            f"{plan['ends_after']} s after the start.",
+            (
+                f"{plan['connections']:,} connections at {plan['providers']} providers, {plan['processes']} processes "
+                f"that refresh, a budget of {plan['budget']} requests per second for each application; refresh tokens "
+                f"are good once; a reply takes {plan['latency'] * 1_000:g} ms. All access tokens end within "
+                f"{plan['within']} s, {plan['ends_after']} s after the start."
+            ),
             "",
             "| | |",
             "|---|--:|",
@@ -189,9 +191,9 @@ def draw(found: dict[str, Any], path: Path) -> None:
     import matplotlib as mpl  # noqa: PLC0415 - only who draws needs it
 
     mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    figure, axes = pyplot.subplots(figsize=(9, 4))
+    figure, axes = plt.subplots(figsize=(9, 4))
     for number, curve in enumerate(found["curves"]):
         axes.step(range(len(curve)), curve, where="post", label=f"provider {number + 1}")
     axes.axhline(found["plan"]["budget"], color="black", linestyle="--", linewidth=1, label="budget")
