@@ -19,6 +19,10 @@ class Callback:
     """Scheme, host and path as they came; only the path when no more is known."""
     params: Mapping[str, str]
 
+    def __repr__(self) -> str:
+        # Code and state together are what an attacker needs.
+        return f"<callback to {self.address}>"
+
     @property
     def state(self) -> str:
         return self.params.get("state", "")

@@ -106,14 +106,15 @@ def scene(
     catalog.add(provider)
     ours = clients or {provider.id: client_of(chaos, provider)}
     waited: list[float] = []
+    vault = more.pop("vault", MemoryVault)(clock)
 
     async def pause(seconds: float) -> None:
         waited.append(seconds)
         clock.advance(int(seconds) + 1)
-        await asyncio.sleep(0.02)  # lets the others of this process go on, as a real pause does
+        await asyncio.sleep(0.005)  # lets the others of this process go on, as a real pause does
 
     ground = Ground(
-        vault=MemoryVault(clock),
+        vault=vault,
         sealer=Sealer(Keyring([LocalKek(b"k" * 32)]), entropy, b"f" * 32),
         catalog=catalog,
         settings=Settings(clients=ours, return_to=(SITE,), **more),
@@ -130,7 +131,7 @@ async def stage(*modes: str, facts: Mapping[str, Any] | None = None, **more: Any
     """A scene around a chaos provider by the book with other *facts*; *more* are settings."""
     clock = FixedClock(AT)
     provider = replace(more.pop("provider", PLAIN), **(facts or {}))
-    async with Chaos(provider, modes, clock=clock, seed="connect") as chaos:
+    async with Chaos(provider, modes, clock=clock, seed="connect", late=more.pop("late", False)) as chaos:
         here = scene(chaos, clock=clock, **more)
         yield here
         await here.ground.transport.close()

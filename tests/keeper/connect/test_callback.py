@@ -7,6 +7,8 @@ import pytest
 from evergrant.keeper.connection import Connection
 from evergrant.keeper.errors import BadRequest, CallbackRefused, UnknownConnection
 from evergrant.keeper.event import What
+from evergrant.keeper.provider.catalog import Catalog
+from evergrant.protocol.callback import read_callback
 from tests.keeper.connect.scene import Health, Scene, callback_at, client_of, scene, stage
 
 
@@ -210,6 +212,28 @@ async def test_a_connection_that_was_removed_meanwhile_is_refused():
         assert await refused(here, callback) == "unknown_state"
         with pytest.raises(UnknownConnection):
             await here.services.finding.named("plain", "ada")
+
+
+async def test_what_a_callback_tells_is_kept_and_leads_to_the_users_own_host():
+    async with stage(provider=Catalog.shipped().get("zoho"), late=True) as here:
+        done = await here.connect(client="zoho")
+        assert done.connection.fields["accounts_server"] == here.chaos.url
+        assert all(await here.tokens(done.connection))
+
+
+@pytest.mark.parametrize(
+    "server", ["https://evil.example", "http://accounts.zoho.com", "https://accounts.zoho.com.evil.example"]
+)
+async def test_k_04_a_callback_cannot_lead_code_and_client_secret_to_a_stranger(server):
+    async with stage(provider=Catalog.shipped().get("zoho"), late=True) as here:
+        callback = changed(await away(here, client="zoho"), **{"accounts-server": server})
+        assert await refused(here, callback) == "provider_error"
+        assert here.chaos.ledger.granted == []
+
+
+async def test_k_23_a_callback_shows_neither_code_nor_state():
+    read = read_callback("https://app.example/cb?code=SECRETCODE&state=SECRETSTATE")
+    assert "SECRET" not in repr(read)
 
 
 async def test_a_code_is_bound_to_the_verifier_that_never_left_us():

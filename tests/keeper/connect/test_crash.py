@@ -2,15 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from evergrant.keeper.connection import Step
-from evergrant.keeper.errors import CallbackRefused
+from evergrant.keeper.errors import CallbackRefused, VaultTrouble
 from evergrant.keeper.event import What
 from evergrant.keeper.service.connecting import Connecting
 from evergrant.keeper.service.landing import NAME
+from evergrant.keeper.vault.port import VaultUnavailable
+from evergrant.keeper.vault.sqlite import SqliteVault
 from tests.keeper.connect.scene import Health, Scene, stage
 
 VERBS = ("take_callback", "claim", "load", "intend", "journal", "change", "release")
@@ -49,6 +52,26 @@ class Dying:
         return dying
 
 
+class Failing(Dying):
+    """A vault that does not answer the first *count* calls of *verb*."""
+
+    def __init__(self, vault: Any, verb: str, count: int) -> None:
+        super().__init__(vault, verb, count, after=False)
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._vault, name)
+        if name != self._verb:
+            return verb
+
+        async def failing(*given: Any, **more: Any) -> Any:
+            self._left -= 1
+            if self._left >= 0:
+                raise VaultUnavailable("no")
+            return await verb(*given, **more)
+
+        return failing
+
+
 def with_vault(here: Scene, vault: Any) -> Connecting:
     return Connecting(replace(here.ground, vault=vault))
 
@@ -85,6 +108,38 @@ async def test_keep_inv_2_a_grant_that_was_journalled_is_never_lost_and_no_code_
             done = await here.connect()
             assert done.connection.id == connection.id
             assert done.connection.health is Health.ACTIVE
+
+
+@pytest.mark.parametrize("verb", ["claim", "intend", "journal", "change"])
+async def test_keep_inv_2_the_same_holds_for_a_vault_in_a_file(verb, tmp_path):
+    async with stage(vault=partial(SqliteVault.open, tmp_path / "keeper.db")) as here:
+        assert await crashed(here, verb, 1, after=True)
+        connection = (await here.vault.look_up("", "plain", "ada")).connection
+        here.clock.advance(int(here.ground.settings.claim_seconds) + 2)
+        await here.services.landing.recover("", connection.id)
+        found = await here.found(connection)
+        assert (found.connection.health is Health.ACTIVE) == (verb in {"journal", "change"})
+        assert found.intents == {}
+        assert (await here.connect()).connection.id == connection.id
+        await here.vault.close()
+
+
+async def test_a_vault_in_trouble_after_the_exchange_is_waited_for_and_the_grant_is_kept():
+    async with stage() as here:
+        link = await here.services.connect.begin("plain", "ada")
+        callback = await here.browser(link.url)
+        services = with_vault(here, Failing(here.vault, "journal", 5))
+        assert (await services.connect.finish(callback, "ada")).connection.health is Health.ACTIVE
+
+
+async def test_a_vault_in_trouble_is_a_typed_reason_and_what_was_journalled_is_committed_later():
+    async with stage() as here:
+        link = await here.services.connect.begin("plain", "ada")
+        callback = await here.browser(link.url)
+        with pytest.raises(VaultTrouble):
+            await with_vault(here, Failing(here.vault, "change", 1)).connect.finish(callback, "ada")
+        assert await here.services.landing.recover("", link.connection_id)
+        assert (await here.vault.look_up("", "plain", "ada")).connection.health is Health.ACTIVE
 
 
 async def test_a_reply_that_was_journalled_is_committed_by_whoever_connects_next_or_recovers_first():

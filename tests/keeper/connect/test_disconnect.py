@@ -1,6 +1,7 @@
 """Disconnecting: no more leases at once, the provider told, the tokens shredded, and no failure forgotten."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,19 @@ async def test_every_verb_of_the_providers_data_ends_the_grant(revoke):
         after = await here.services.disconnect.disconnect("plain", "ada")
         assert after.health is Health.REVOKED, after.detail
         assert list(here.chaos.ledger.ended.values()) == ["revoked"]
+
+
+async def test_a_grant_of_which_nothing_works_any_more_is_over_without_telling_anybody():
+    """Told with an access token that has run out, a provider says 401 for ever."""
+    bearer = Revoke(RevokeVerb.API_CALL, "POST", AT_PROVIDER, "access_token", "bearer")
+    async with stage("invalid_client:on=revoke", facts={"revoke": bearer}) as here:
+        connection = (await here.connect()).connection
+        record = (await here.found(connection)).records["main"]
+        here.clock.advance(4_000)
+        assert (await here.services.disconnect.disconnect("plain", "ada")).health is Health.REVOKING
+        here.vault._records[connection.id, "main"] = replace(record, dead=(record.fingerprint,))
+        here.clock.advance(4_000)
+        assert await here.services.disconnect.resume() == 1
 
 
 async def test_a_provider_without_a_way_to_be_told_is_left_alone_and_our_copy_is_shredded():

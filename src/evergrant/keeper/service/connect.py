@@ -19,7 +19,7 @@ from evergrant.keeper.service import rows
 from evergrant.keeper.service.assertion import assertion
 from evergrant.keeper.service.facts import Facts
 from evergrant.keeper.service.finding import check_names
-from evergrant.keeper.service.ground import Ground
+from evergrant.keeper.service.ground import Ground, steady
 from evergrant.keeper.service.landing import Landing
 from evergrant.keeper.service.requested import Requested
 from evergrant.keeper.service.returning import check_return
@@ -44,6 +44,7 @@ class Connect:
         self._facts = facts
         self._landing = landing
 
+    @steady
     async def begin(
         self,
         client: str,
@@ -71,6 +72,7 @@ class Connect:
         check_return(return_to, self._ground.settings.return_to)
         found = await rows.opened(self._ground, ours, account, user, tenant, hand_over=hand_over)
         provider = self._facts.of(ours, found.connection, values)
+        _check_filled(provider)
         asked = wanted(ours, provider, scopes, offline=offline)
         secret = self._ground.draw
         requested = Requested(
@@ -91,6 +93,7 @@ class Connect:
         again = offline is not False and needs_refresh_token(found.connection, found.records, asked)
         return await self._sent_away(ours, provider, requested, found.connection, again=again)
 
+    @steady
     async def finish(self, callback_url: str, user: str, *, tenant: str = "") -> Connected:
         """The connection that stands after the browser of *user* came back to *callback_url*.
 
@@ -131,7 +134,11 @@ class Connect:
             raise CallbackRefused(msg, "unknown_state")
         ours, connection = await self._known(requested)
         kept = _kept(callback, self._facts.base(ours, connection))
-        provider = self._facts.of(ours, connection, requested.values, kept)
+        try:
+            provider = self._facts.of(ours, connection, requested.values, kept)
+        except BadRequest as error:
+            msg = f"this answer leads to an address that is not the provider's; nothing was sent there ({error})"
+            raise CallbackRefused(msg, "provider_error") from None
         if not issuer_agrees(callback, provider.issuer, always=provider.iss_in_callback):
             msg = "this answer does not come from the provider that was asked; nothing was sent to it"
             raise CallbackRefused(msg, "issuer_mismatch")
@@ -207,6 +214,14 @@ def wanted(ours: Client, provider: Provider, scopes: Sequence[str], *, offline: 
     if provider.refresh_scope and offline is not False and provider.refresh_scope not in asked:
         asked.append(provider.refresh_scope)
     return tuple(asked)
+
+
+def _check_filled(provider: Provider) -> None:
+    """What the callback tells may be open until then; where to send the browser may not."""
+    for name in provider.placeholders:
+        if f"{{{name}}}" in provider.authorize_url:
+            msg = f"{provider.name} needs a value for {name}"
+            raise BadRequest(msg)
 
 
 def _params(ours: Client, provider: Provider, requested: Requested, state: str, *, again: bool) -> dict[str, str]:

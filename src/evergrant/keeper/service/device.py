@@ -16,7 +16,7 @@ from evergrant.keeper.service.assertion import assertion
 from evergrant.keeper.service.connect import wanted
 from evergrant.keeper.service.facts import Facts
 from evergrant.keeper.service.finding import check_names
-from evergrant.keeper.service.ground import Ground
+from evergrant.keeper.service.ground import Ground, steady
 from evergrant.keeper.service.landing import Landing
 from evergrant.keeper.service.requested import Requested
 from evergrant.keeper.service.told import Connected
@@ -73,6 +73,7 @@ class Device:
             await shown
         return await self.wait(prompt)
 
+    @steady
     async def begin(
         self,
         client: str,
@@ -110,6 +111,7 @@ class Device:
         await self._begun(found.connection, requested)
         return Prompt(code.user_code, code.verification_uri, code.complete_uri, code.until, code, requested)
 
+    @steady
     async def wait(self, prompt: Prompt) -> Connected:
         """The connection, as soon as the user has allowed it. Raises `CallbackRefused` (denied, unknown_state, …)."""
         code, requested = prompt.code, prompt.requested

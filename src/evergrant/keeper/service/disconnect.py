@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from evergrant.keeper.connection import Claim, Connection, Health, Reason, Record, Step
+from evergrant.keeper.decision.allowed import living
 from evergrant.keeper.decision.health import event, moved
 from evergrant.keeper.decision.letter import letter, lettered
 from evergrant.keeper.errors import BadRequest, KeeperError, NotUsable, TryLater
@@ -18,7 +19,7 @@ from evergrant.keeper.sealing import Unreadable
 from evergrant.keeper.service.facts import Facts
 from evergrant.keeper.service.finding import Finding
 from evergrant.keeper.service.going_away import Pair
-from evergrant.keeper.service.ground import Ground
+from evergrant.keeper.service.ground import Ground, steady
 from evergrant.keeper.service.sealed import access_of, refresh_of, with_tokens
 from evergrant.keeper.service.telling import Telling
 from evergrant.keeper.service.told import Ends, Sibling
@@ -58,10 +59,12 @@ class Disconnect:
         self._telling = telling
         self._freshen = freshen
 
+    @steady
     async def what_ends(self, client: str, account: str, *, tenant: str = "") -> Ends:
         """What disconnecting would end, for people to read before they do it."""
         return await self._ends(await self._finding.named(client, account, tenant))
 
+    @steady
     async def disconnect(
         self,
         client: str,
@@ -107,6 +110,7 @@ class Disconnect:
             done += after.health is Health.REVOKED
         return done
 
+    @steady
     async def forget(self, client: str, account: str, *, tenant: str = "") -> None:
         """Take a revoked connection, or one that never stood, away with all that is left of it. Raises `NotUsable`."""
         found = await self._finding.named(client, account, tenant)
@@ -223,7 +227,10 @@ class Disconnect:
         except KeeperError as error:
             return [str(error)[:120]]
         problems = []
+        now = self._ground.clock.now()
         for record in found.records.values():
+            if not living(record) and 0 < record.expires_at <= now:
+                continue  # nothing of it works any more
             try:
                 pair = Pair(
                     access_of(self._ground.sealer, connection.tenant, record),

@@ -21,6 +21,8 @@ from evergrant.keeper.vault.port import Wanted
 
 PAGE: Final = 200
 SEALED: Final = "sealed"
+OWN: Final = "~"
+"""What begins with it is the keeper's own note and no routing member."""
 _PLACE: Final = Place("", "", "exported line")
 
 
@@ -76,7 +78,7 @@ class Exporting:
             "subject": connection.subject,
             "label": connection.label,
             "tags": dict(connection.tags),
-            "fields": dict(connection.fields),
+            "fields": {name: value for name, value in connection.fields.items() if name[:1] != OWN},
         }
         return {name: value for name, value in line.items() if value not in (None, "", {}, [], 0)}
 

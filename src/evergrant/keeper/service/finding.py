@@ -6,6 +6,7 @@ from typing import Final
 
 from evergrant.keeper.connection import Connection
 from evergrant.keeper.errors import BadRequest, UnknownConnection
+from evergrant.keeper.service.ground import steady
 from evergrant.keeper.settings import HOUSE
 from evergrant.keeper.vault.port import Found, Vault, Wanted
 
@@ -22,6 +23,7 @@ class Finding:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
+    @steady
     async def named(self, client: str, account: str, tenant: str = "") -> Found:
         """The connection of *account* at *client*. Raises `UnknownConnection` with near names of the same tenant."""
         check_names(tenant=tenant, account=account)
@@ -33,6 +35,7 @@ class Finding:
         msg = f"{account} is not connected at {client}{hint}"
         raise UnknownConnection(msg, near)
 
+    @steady
     async def by_id(self, connection_id: str, tenant: str = "") -> Found:
         """Raises `UnknownConnection`, without near names: ids are not typed by people."""
         check_names(tenant=tenant)
@@ -42,6 +45,7 @@ class Finding:
             raise UnknownConnection(msg)
         return found
 
+    @steady
     async def find(
         self,
         *,

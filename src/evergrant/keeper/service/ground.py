@@ -1,19 +1,39 @@
 """What every service stands on, injected once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from evergrant.clock import Clock
 from evergrant.domain.base64url import encode
 from evergrant.entropy import Entropy
-from evergrant.keeper.errors import UnknownProvider
+from evergrant.keeper.connection import Reason
+from evergrant.keeper.errors import UnknownProvider, VaultTrouble
 from evergrant.keeper.exchange import Transport
 from evergrant.keeper.provider.catalog import Catalog
 from evergrant.keeper.sealing import Sealer
 from evergrant.keeper.settings import Client, Settings
-from evergrant.keeper.vault.port import Vault
+from evergrant.keeper.vault.port import Vault, VaultUnavailable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def steady(verb: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """A verb that callers ask for: a vault in trouble is a typed reason to them."""
+
+    @wraps(verb)
+    async def asked(*given: P.args, **more: P.kwargs) -> R:
+        try:
+            return await verb(*given, **more)
+        except VaultUnavailable as error:
+            msg = "the vault does not answer at the moment; nothing that was there is lost"
+            raise VaultTrouble(msg, 5, Reason.NONE) from error
+
+    return asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from evergrant.keeper.event import What
 from evergrant.keeper.keyring import Keyring
 from evergrant.keeper.provider.model import Provider, Rotates
 from evergrant.keeper.service import rows
-from evergrant.keeper.service.exporting import opened
+from evergrant.keeper.service.exporting import OWN, opened
 from evergrant.keeper.service.facts import Facts
 from evergrant.keeper.service.finding import check_names
-from evergrant.keeper.service.ground import Ground
+from evergrant.keeper.service.ground import Ground, steady
 from evergrant.keeper.service.sealed import with_tokens
 from evergrant.keeper.service.told import Line, Report
 from evergrant.keeper.vault.port import Change, Fenced, Found
@@ -29,6 +29,7 @@ ASSUMED: Final = 3_600
 """Seconds an access token is taken to live that came without an end and without a refresh token."""
 LONGEST_TOKEN: Final = 16_384
 LONGEST_LINE: Final = 131_072
+LONGEST_NAME: Final = 100
 MILLISECONDS: Final = 100_000_000_000
 """An instant as large as this is in milliseconds."""
 
@@ -60,6 +61,7 @@ class Importing:
         self._ground = ground
         self._facts = facts
 
+    @steady
     async def take(self, existing: Existing, *, tenant: str = "") -> Connection:
         """The connection that holds these tokens now. Raises `AlreadyConnected`, `BadRequest`, `UnknownProvider`."""
         user = existing.user or existing.account
@@ -204,6 +206,9 @@ def _check_tokens(existing: Existing) -> None:
         if not text or len(text) > LONGEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
             msg = f"the {name} is no token: plain ASCII without spaces, at most {LONGEST_TOKEN} characters"
             raise BadRequest(msg)
+    if any(name[:1] == OWN or len(name) > LONGEST_NAME for name in existing.fields):
+        msg = f"a field has a name of at most {LONGEST_NAME} characters that does not begin with {OWN}"
+        raise BadRequest(msg)
     if existing.expires_at >= MILLISECONDS or existing.expires_at < 0:
         msg = "expires_at is an instant in seconds since the epoch"
         raise BadRequest(msg)

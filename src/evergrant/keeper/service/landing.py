@@ -5,6 +5,7 @@ journalled, sealed, with all that it is judged by, before anybody reads it: a cr
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -23,13 +24,15 @@ from evergrant.keeper.service.identity import Identity
 from evergrant.keeper.service.replied import Journalled
 from evergrant.keeper.service.requested import Requested
 from evergrant.keeper.service.told import Connected
-from evergrant.keeper.vault.port import Change, Fenced, Found
+from evergrant.keeper.vault.port import Change, Fenced, Found, Missing, VaultUnavailable
 
 NAME: Final = "authorization"
 """The name under which the exchange of a code is claimed and intended; no token record has it."""
 SENDS: Final = 3
 """A request that surely did not reach the provider is sent at most this often in all."""
 CLOSINGS: Final = 40
+JOURNALLINGS: Final = 12
+"""About twenty seconds; then the commit is tried all the same."""
 WAIT: Final = 0.25
 
 
@@ -54,7 +57,7 @@ class Landing:
             answer = await self._sent(asked, given)
             return await self._journalled_and_landed(Journalled(given, dict(kept), answer), intent)
         finally:
-            await self._ground.vault.release(claim)
+            await self._release(claim)
 
     async def land(self, answer: Answer, spent: str, given: Requested) -> Connected:
         """The same for an answer that is here already: that of the last poll for a device."""
@@ -63,7 +66,7 @@ class Landing:
             intent = await self._noted(claim, spent)
             return await self._journalled_and_landed(Journalled(given, {}, answer), intent)
         finally:
-            await self._ground.vault.release(claim)
+            await self._release(claim)
 
     async def recover(self, tenant: str, connection_id: str) -> bool:
         """End what a crash left between an exchange and its commit; whether the connection stands thereby.
@@ -79,6 +82,10 @@ class Landing:
             intent = found.intents.get(NAME) if found is not None else None
             return found is not None and intent is not None and await self._recovered(found, intent)
         finally:
+            await self._release(claim)
+
+    async def _release(self, claim: Claim) -> None:
+        with suppress(VaultUnavailable):  # then it runs out by itself
             await self._ground.vault.release(claim)
 
     async def _recovered(self, found: Found, intent: Intent) -> bool:
@@ -100,7 +107,11 @@ class Landing:
         """The right to finish this connection, after whatever was left open before. Waits for another who finishes."""
         seconds = self._ground.settings.claim_seconds
         for _ in range(int((seconds + 1) / WAIT)):
-            claim = await self._ground.vault.claim(given.connection_id, NAME, self._ground.draw(16), seconds)
+            try:
+                claim = await self._ground.vault.claim(given.connection_id, NAME, self._ground.draw(16), seconds)
+            except Missing:
+                msg = "the connection was deleted meanwhile; start again"
+                raise CallbackRefused(msg, "unknown_state") from None
             if claim is not None:
                 await self._tidied(given)
                 return claim
@@ -126,7 +137,11 @@ class Landing:
             deadline=now + int(self._ground.settings.request_seconds),
             retry="no",
         )
-        await self._ground.vault.intend(claim, intent, 0)
+        try:
+            await self._ground.vault.intend(claim, intent, 0)
+        except Fenced:
+            msg = "this took too long; nothing was sent, start again"
+            raise CallbackRefused(msg, "exchange_failed") from None
         return intent
 
     async def _sent(self, asked: Asked, given: Requested) -> Answer:
@@ -145,8 +160,18 @@ class Landing:
     async def _journalled_and_landed(self, kept: Journalled, intent: Intent) -> Connected:
         now = self._ground.clock.now()
         sealed = replied.sealed(kept, intent, self._ground.sealer)
-        await self._ground.vault.journal(intent.id, sealed, now)
+        await self._journal(intent, sealed, now)
         return await self._landed(kept, replace(intent, step=Step.ANSWERED, reply=sealed, answered_at=now))
+
+    async def _journal(self, intent: Intent, sealed: bytes, now: int) -> None:
+        """Journal, and try for a while: the code is spent, so that this reply is all there is of the grant."""
+        for turn in range(JOURNALLINGS):
+            try:
+                await self._ground.vault.journal(intent.id, sealed, now)
+            except VaultUnavailable:
+                await self._ground.pause(WAIT * (turn + 1))
+            else:
+                return
 
     async def _landed(self, kept: Journalled, intent: Intent) -> Connected:
         given = kept.given

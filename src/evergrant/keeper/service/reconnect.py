@@ -16,7 +16,7 @@ from evergrant.keeper.connection import Connection, Pending
 from evergrant.keeper.errors import CallbackRefused
 from evergrant.keeper.sealing import Place, Unreadable
 from evergrant.keeper.service.connect import Connect
-from evergrant.keeper.service.ground import Ground
+from evergrant.keeper.service.ground import Ground, steady
 from evergrant.keeper.service.told import Link
 from evergrant.keeper.vault.port import Taken
 
@@ -52,6 +52,7 @@ class Reconnect:
         }
         return encode(self._ground.sealer.seal(json.dumps(said).encode(), _PLACE)).decode("ascii")
 
+    @steady
     async def begin(self, link: str, user: str, *, tenant: str = "", return_to: str = "") -> Link:
         """Where to send the browser of *user*, who opened *link* (the whole address, or the token in it).
 
