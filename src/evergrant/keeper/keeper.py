@@ -8,12 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from evergrant.clock import Clock
 from evergrant.entropy import Entropy
 from evergrant.keeper.auth.asking import Asking, Awaited
-from evergrant.keeper.auth.httpx2 import KeeperAuth
 from evergrant.keeper.connection import Connection, Reason
 from evergrant.keeper.errors import NeedsReauth, VaultTrouble
 from evergrant.keeper.exchange import Transport
@@ -28,6 +27,9 @@ from evergrant.keeper.service.refresh import Wish
 from evergrant.keeper.service.told import Connected, Link
 from evergrant.keeper.settings import Settings
 from evergrant.keeper.vault.port import Found, Vault, VaultUnavailable
+
+if TYPE_CHECKING:
+    from evergrant.keeper.auth.httpx2 import KeeperAuth
 
 GRACE: Final = 40.0
 """Seconds that refreshes may take to finish when a keeper is closed: one request and its commit."""
@@ -238,8 +240,10 @@ class Keeper:
         msg = f"{lease.account} at {lease.client} has not allowed {' '.join(scopes) or 'this'}"
         return NeedsReauth(msg, Reason.SCOPE_MISSING, link)
 
-    def auth(self, client: str, *, account: str, tenant: str = "", caller: str = "", **more: Any) -> KeeperAuth:
+    def auth(self, client: str, *, account: str, tenant: str = "", caller: str = "", **more: Any) -> "KeeperAuth":
         """For `httpx2.AsyncClient(auth=…)`: every request carries a token that works; *more* as in `KeeperAuth`."""
+        from evergrant.keeper.auth.httpx2 import KeeperAuth  # noqa: PLC0415 - only for whoever uses that client
+
         awaited: Awaited = Asking(
             lambda: self.lease(client, account, tenant=tenant, caller=caller),
             lambda lease: self.report_unauthorized(lease, caller=caller),

@@ -1,9 +1,11 @@
 """Whose account a reply speaks of: the ID token, verified; the reply's own members; the userinfo endpoint."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from evergrant.keeper.connection import MAIN
 from evergrant.keeper.decision.body import Members, Unreadable, members, text_at
@@ -14,8 +16,10 @@ from evergrant.keeper.provider.model import Provider
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.settings import Client
 from evergrant.keeper.wire.bearer import header
-from evergrant.keys.foreign import Signed, check, claims_of
 from evergrant.protocol.id_token import id_token_problem
+
+if TYPE_CHECKING:
+    from evergrant.keys.foreign import Signed
 
 KEYS_KEPT: Final = 3_600
 KEYS_AGAIN: Final = 60
@@ -48,6 +52,8 @@ class Identity:
         return await self._asked(provider, granted)
 
     async def _is_ours(self, provider: Provider, client: Client, token: str, nonce: str) -> bool:
+        from evergrant.keys.foreign import Signed, claims_of  # noqa: PLC0415 - only who connects brings an ID token
+
         claims = claims_of(token)
         if claims is None:
             raise _unbelievable("unreadable")
@@ -66,6 +72,8 @@ class Identity:
         The token came straight from the token endpoint over TLS, so that keys which cannot be fetched now are no
         reason to throw away a grant that the user has just given.
         """
+        from evergrant.keys.foreign import Signed, check  # noqa: PLC0415 - as in `_is_ours`
+
         known = await self._published(url, KEYS_KEPT)
         if known is None:
             return Signed.GOOD

@@ -7,9 +7,9 @@ from typing import Final
 from urllib.parse import urlencode
 
 from evergrant.keeper.errors import BadRequest
+from evergrant.keeper.exchange import Asked
 from evergrant.keeper.provider.model import Body, ClientAuth, Provider
 from evergrant.keeper.settings import Client
-from evergrant.keeper.wire.transport import Asked
 from evergrant.protocol.basic import write_basic
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

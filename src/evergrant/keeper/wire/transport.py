@@ -4,15 +4,18 @@ A refresh token may be spent by one request only, so every hidden repetition of 
 connections are not kept alive: one that the server has just closed would lose a request without a trace.
 """
 
+from __future__ import annotations
+
 import asyncio
 import ssl
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
-
-import httpx2
 
 from evergrant.clock import Clock
 from evergrant.keeper.exchange import Answer, Asked, Lost, NotSent, Transport, date_of
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["Answer", "Asked", "HttpTransport", "Lost", "NotSent", "Transport"]
 
@@ -30,6 +33,8 @@ class HttpTransport:
         self._opened: httpx2.AsyncClient | None = None
 
     async def send(self, asked: Asked, deadline: float) -> Answer:
+        import httpx2  # noqa: PLC0415 - who finds a fresh token asks nobody, and does not wait for this
+
         left = _Left(asked)
         sent_at = self._clock.now()
         try:
@@ -64,6 +69,8 @@ class HttpTransport:
         return Answer(answer.status_code, headers, bytes(body), sent_at, date_of(headers.get("date", "")))
 
     def _client(self) -> httpx2.AsyncClient:
+        import httpx2  # noqa: PLC0415 - as in `send`
+
         if self._opened is None:
             limits = httpx2.Limits(max_connections=1_000, max_keepalive_connections=0)
             if self._verify:
