@@ -152,3 +152,20 @@ async def test_an_origin_that_only_the_callback_tells_stays_a_gap_until_then():
                 "code_verifier": "v" * 64, **credentials(caller)}  # fmt: skip
         answer: httpx2.Response = await caller.http.post(there.token_url, params=form)
         assert answer.json()["api_domain"] == caller.chaos.url
+
+
+@pytest.mark.parametrize("mode", ["strict_one_shot", "replay_window", "previous_window", "until_successor_used"])
+async def test_a_provider_that_never_rotates_does_when_a_mode_says_so(mode):
+    async with calling("google", mode) as caller:
+        token = caller.chaos.grant().refresh_token
+        fresh = members(await caller.refresh(token))["refresh_token"]
+        assert fresh != token
+        assert (await caller.refresh(fresh)).status_code == 200
+
+
+@pytest.mark.parametrize(("most", "alive"), [(0, 0), (1, 1), (3, 2)])
+async def test_slots_hold_as_many_grants_as_they_say(most, alive):
+    async with calling("plain", f"slots:most={most}") as caller:
+        for _ in range(2):
+            caller.chaos.grant("ada")
+        assert len(caller.chaos.ledger.alive) == alive

@@ -85,7 +85,7 @@ class Book:
             pairs[record.name] = Pair(access, family.head.value if family.head else "")
         if behaviour.most_grants is not None:
             live = [one for one in self.grants.values() if one.user == user and not one.ended]
-            self.end(live[: -behaviour.most_grants], "evicted")
+            self.end(live[: max(0, len(live) - behaviour.most_grants)], "evicted")
         return grant, pairs
 
     def refresh(self, value: str, behaviour: Behaviour) -> Spent:

@@ -37,15 +37,17 @@ def _ending(ending: Ending) -> Change:
     return _then(lambda answer, _: replace(answer, ending=ending))
 
 
+_STRICT: Final = {"rotates": Rotates.ALWAYS, "again": Again.NOTHING, "grace": 0, "omits_refresh_token": False}
+
+
 def _again(again: Again) -> Change:
     def set_(behaviour: Behaviour, values: Values) -> Behaviour:
-        reuse = ReuseEffect.FAMILY_REVOKED
-        return replace(behaviour, rotates=Rotates.ALWAYS, again=again, grace=values["seconds"], reuse=reuse)
+        window = {**_STRICT, "again": again, "grace": values["seconds"]}
+        return replace(behaviour, reuse=ReuseEffect.FAMILY_REVOKED, **window)
 
     return set_
 
 
-_STRICT: Final = {"rotates": Rotates.ALWAYS, "again": Again.NOTHING, "grace": 0, "omits_refresh_token": False}
 _TWO: Final = (
     TokenRecord("bot", Reply(ok="ok")),
     TokenRecord("user", Reply(
