@@ -65,6 +65,22 @@ url = "https://{tenant}.example.com/revoke"
 blast_radius = "The refresh token and its access tokens."
 ```
 
+A provider that describes itself, found by its issuer's address:
+
+```python
+from evergrant.keeper.provider.catalog import Catalog
+from evergrant.keeper.provider.discovery import discover
+from evergrant.keeper.wire.fetch import Fetcher
+
+catalog = Catalog.shipped()
+catalog.add(await discover("https://id.example.com", Fetcher(), provider_id="example"))
+```
+
+The document must call itself exactly what was asked for. No redirect is followed, and no address of this machine or of a
+private network is asked unless `Reach` allows it; endpoints at another origin than the issuer are told in the quirks.
+`evergrant.keeper.provider.writing.written` makes a file of what was found, to be completed with what no document says:
+whether refresh tokens rotate, how long they live, whether a lost reply may be repeated.
+
 ## At a glance
 
 Lost reply: whether the refresh token of a request whose answer never came may be sent again.
