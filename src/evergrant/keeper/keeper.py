@@ -5,7 +5,7 @@ What lives here: the verbs as applications say them. What must not: what they do
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -16,6 +16,7 @@ from evergrant.keeper.auth.asking import Asking, Awaited
 from evergrant.keeper.connection import Connection, Reason
 from evergrant.keeper.errors import NeedsReauth, VaultTrouble
 from evergrant.keeper.exchange import Transport
+from evergrant.keeper.keyring import Keyring
 from evergrant.keeper.opening import Applications, Plan, Rooms, plan
 from evergrant.keeper.provider.catalog import Catalog
 from evergrant.keeper.service.device import Show
@@ -24,7 +25,7 @@ from evergrant.keeper.service.importing import Existing
 from evergrant.keeper.service.lease import Lease, Name
 from evergrant.keeper.service.loopback import Open
 from evergrant.keeper.service.refresh import Wish
-from evergrant.keeper.service.told import Connected, Link
+from evergrant.keeper.service.told import Connected, Ends, Link, Report
 from evergrant.keeper.settings import Settings
 from evergrant.keeper.vault.port import Found, Vault, VaultUnavailable
 
@@ -180,17 +181,49 @@ class Keeper:
     async def connect_device(self, client: str, account: str, show: Show, **more: Any) -> Connected:
         """Connect from another device: *show* is handed what the user must read. *more* as in `begin`."""
         rooms = await self.rooms()
-        return await rooms.connecting.device.connect(client, account, show, **more)
+        done = await rooms.connecting.device.connect(client, account, show, **more)
+        rooms.leases.forget(done.connection.id)
+        return done
 
     async def connect_here(self, client: str, account: str, open_browser: Open, **more: Any) -> Connected:
         """Connect on this machine: *open_browser* is handed the address, and the answer comes to loopback."""
         rooms = await self.rooms()
-        return await rooms.connecting.loopback.connect(client, account, open_browser, **more)
+        done = await rooms.connecting.loopback.connect(client, account, open_browser, **more)
+        rooms.leases.forget(done.connection.id)
+        return done
 
     async def import_tokens(self, existing: Existing, *, tenant: str = "") -> Connection:
         """Take over tokens that somebody else kept, without spending them. Raises `AlreadyConnected`, `BadRequest`."""
         rooms = await self.rooms()
         return await rooms.connecting.importing.take(existing, tenant=tenant)
+
+    async def import_lines(
+        self, lines: Iterable[str | bytes], *, tenant: str = "", key: Keyring | None = None
+    ) -> Report:
+        """Take over a file of tokens, a JSON object per line, and say what became of each line.
+
+        Members: client, account, access_token, refresh_token, expires_at (seconds since the epoch), scope, user,
+        subject, label, record, tags, fields, shared; client, account and one token are needed. *key* opens lines that
+        `export` has written.
+        """
+        rooms = await self.rooms()
+        return await rooms.connecting.importing.lines(lines, tenant=tenant, key=key)
+
+    async def export(self, key: Keyring, *, tenant: str = "") -> AsyncIterator[str]:
+        """Every connection of the tenant as lines for `import_lines`, sealed under *key*, which is not the vault's."""
+        rooms = await self.rooms()
+        async for line in rooms.connecting.exporting.sealed(key, tenant=tenant):
+            yield line
+
+    async def what_ends(self, client: str, account: str, *, tenant: str = "") -> Ends:
+        """What disconnecting would end, here and at the provider: to be read before it is done."""
+        rooms = await self.rooms()
+        return await rooms.connecting.disconnect.what_ends(client, account, tenant=tenant)
+
+    async def remove(self, client: str, account: str, *, tenant: str = "") -> None:
+        """Take a revoked connection away, or one that never stood. Raises `NotUsable` for any other."""
+        rooms = await self.rooms()
+        await rooms.connecting.disconnect.forget(client, account, tenant=tenant)
 
     async def disconnect(
         self, client: str, account: str, *, tenant: str = "", siblings: Siblings | str = Siblings.REFUSE
@@ -240,12 +273,14 @@ class Keeper:
         msg = f"{lease.account} at {lease.client} has not allowed {' '.join(scopes) or 'this'}"
         return NeedsReauth(msg, Reason.SCOPE_MISSING, link)
 
-    def auth(self, client: str, *, account: str, tenant: str = "", caller: str = "", **more: Any) -> "KeeperAuth":
+    def auth(
+        self, client: str, *, account: str, tenant: str = "", caller: str = "", record: str = "", **more: Any
+    ) -> "KeeperAuth":
         """For `httpx2.AsyncClient(auth=…)`: every request carries a token that works; *more* as in `KeeperAuth`."""
         from evergrant.keeper.auth.httpx2 import KeeperAuth  # noqa: PLC0415 - only for whoever uses that client
 
         awaited: Awaited = Asking(
-            lambda: self.lease(client, account, tenant=tenant, caller=caller),
+            lambda: self.lease(client, account, tenant=tenant, caller=caller, record=record),
             lambda lease: self.report_unauthorized(lease, caller=caller),
             self.scope_missing,
         )

@@ -10,7 +10,7 @@ import importlib
 import os
 import threading
 import weakref
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -20,12 +20,13 @@ from evergrant.keeper.auth.httpx2 import KeeperAuth
 from evergrant.keeper.connection import Connection, Reason
 from evergrant.keeper.errors import NeedsReauth, VaultTrouble
 from evergrant.keeper.keeper import Keeper as Core
+from evergrant.keeper.keyring import Keyring
 from evergrant.keeper.opening import Plan, plan
 from evergrant.keeper.service.device import Show
 from evergrant.keeper.service.importing import Existing
 from evergrant.keeper.service.lease import Lease
 from evergrant.keeper.service.loopback import Open
-from evergrant.keeper.service.told import Connected, Link
+from evergrant.keeper.service.told import Connected, Ends, Link, Report
 from evergrant.keeper.vault.port import Found
 
 R = TypeVar("R")
@@ -88,6 +89,22 @@ class Keeper:
         """Take over tokens that somebody else kept, without spending them."""
         return self._wait(self._ready().import_tokens(existing, tenant=tenant))
 
+    def import_lines(self, lines: Iterable[str | bytes], *, tenant: str = "", key: Keyring | None = None) -> Report:
+        """Take over a file of tokens, a JSON object per line, and say what became of each line."""
+        return self._wait(self._ready().import_lines(lines, tenant=tenant, key=key))
+
+    def export(self, key: Keyring, *, tenant: str = "") -> Sequence[str]:
+        """Every connection of the tenant as lines for `import_lines`, sealed under *key*."""
+        return self._wait(_all(self._ready().export(key, tenant=tenant)))
+
+    def what_ends(self, client: str, account: str, *, tenant: str = "") -> Ends:
+        """What disconnecting would end, here and at the provider: to be read before it is done."""
+        return self._wait(self._ready().what_ends(client, account, tenant=tenant))
+
+    def remove(self, client: str, account: str, *, tenant: str = "") -> None:
+        """Take a revoked connection away, or one that never stood. Raises `NotUsable` for any other."""
+        self._wait(self._ready().remove(client, account, tenant=tenant))
+
     def disconnect(self, client: str, account: str, **more: Any) -> Connection:
         """End the connection here at once and at the provider as soon as it can be told."""
         return self._wait(self._ready().disconnect(client, account, **more))
@@ -116,18 +133,22 @@ class Keeper:
         """The error to raise when an API says that *scopes* are missing, with a link that asks the user for them."""
         return self._wait(self._ready().scope_missing(lease, scopes))
 
-    def auth(self, client: str, *, account: str, tenant: str = "", caller: str = "", **more: Any) -> KeeperAuth:
+    def auth(
+        self, client: str, *, account: str, tenant: str = "", caller: str = "", record: str = "", **more: Any
+    ) -> KeeperAuth:
         """For `httpx2.Client(auth=…)`; *more* as in `KeeperAuth`."""
-        return KeeperAuth(None, self._asking(client, account, tenant, caller), **more)
+        return KeeperAuth(None, self._asking(client, account, tenant, caller, record), **more)
 
-    def auth_requests(self, client: str, *, account: str, tenant: str = "", caller: str = "", **more: Any) -> Any:
+    def auth_requests(
+        self, client: str, *, account: str, tenant: str = "", caller: str = "", record: str = "", **more: Any
+    ) -> Any:
         """For `requests.get(…, auth=…)`; *more* as in `KeeperRequestsAuth`. Needs the package requests."""
         door = importlib.import_module("evergrant.keeper.auth.requests")
-        return door.KeeperRequestsAuth(self._asking(client, account, tenant, caller), **more)
+        return door.KeeperRequestsAuth(self._asking(client, account, tenant, caller, record), **more)
 
-    def _asking(self, client: str, account: str, tenant: str, caller: str) -> Blocking:
+    def _asking(self, client: str, account: str, tenant: str, caller: str, record: str) -> Blocking:
         return Asking(
-            lambda: self.lease(client, account, tenant=tenant, caller=caller),
+            lambda: self.lease(client, account, tenant=tenant, caller=caller, record=record),
             lambda lease: self.report_unauthorized(lease, caller=caller),
             self.scope_missing,
         )
@@ -224,6 +245,10 @@ class Keeper:
 
 _left: list[Any] = []
 """What a child process inherited: kept, because closing it would end it for the parent as well."""
+
+
+async def _all(lines: AsyncIterator[str]) -> Sequence[str]:
+    return [line async for line in lines]
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
