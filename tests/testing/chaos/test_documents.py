@@ -1,6 +1,5 @@
-"""The reference page is made from the table; the page for users says what really happens: its examples are run."""
+"""The page for users says what really happens: its examples are run."""
 
-import importlib.util
 import os
 import re
 import signal
@@ -12,19 +11,10 @@ from typing import Final
 import pytest
 
 from evergrant.testing.chaos import MODES
-from tests.tools import ROOT
 from tests.written import blocks, page
 
 PAGE: Final = page("docs/try-your-client.md")
 PROGRAMS: Final = list(zip(blocks(PAGE, "python"), blocks(PAGE, "text"), strict=True))
-
-
-def test_the_reference_is_what_the_table_says():
-    path = ROOT / "docs" / "generate" / "chaos.py"
-    spec = importlib.util.spec_from_file_location("chaos_page", path)
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
-    assert page("docs/reference/chaos.md") == generator.render(), "run: make docs"
 
 
 def test_every_mode_that_the_page_names_exists():
