@@ -76,8 +76,8 @@ catalog = Catalog.shipped()
 catalog.add(await discover("https://id.example.com", Fetcher(), provider_id="example"))
 ```
 
-The document must call itself exactly what was asked for. No redirect is followed, and no address of this machine or of a
-private network is asked unless `Reach` allows it; endpoints at another origin than the issuer are told in the quirks.
+The document must call itself exactly what was asked for. No redirect is followed, and no address of this machine or
+of a private network is asked unless `Reach` allows it; endpoints at another origin than the issuer are told in quirks.
 `evergrant.keeper.provider.writing.written` makes a file of what was found, to be completed with what no document says:
 whether refresh tokens rotate, how long they live, whether a lost reply may be repeated.
 

@@ -115,6 +115,13 @@ def test_one_record_of_several_is_overridden_by_its_name() -> None:
         with_overrides(slack, {"reply": {"scope": "scopes"}})
 
 
+def test_a_single_record_keeps_what_is_not_overridden_and_gives_way_to_others(hubspot: Provider) -> None:
+    changed = with_overrides(hubspot, {"records": {"main": {"scope": "scopes"}}})
+    assert (changed.records[0].reply.scope, changed.records[0].reply.subject) == ("scopes", ("hub_id",))
+    others = {"records": {"bot": {}, "user": {"access_token": "user.access_token"}}}
+    assert [record.name for record in with_overrides(hubspot, others).records] == ["bot", "user"]
+
+
 def test_whoever_overrides_a_fact_vouches_for_it(hubspot: Provider) -> None:
     assert "rotates" in hubspot.unverified
     assert "rotates" not in with_overrides(hubspot, {"rotates": "never"}).unverified

@@ -63,7 +63,7 @@ def check(which: str | Path, *, today: date, catalog: Catalog | None = None) -> 
     except BadProvider as error:
         return Report(path.stem, str(path), tuple(str(problem) for problem in error.problems))
     provider, problems = judged(document, path.stem)
-    stated = read_facts(document.values, document.place, whole=False).stated()
+    stated = read_facts(document.values, document.place, whole=False).names
     age = _age(provider.checked_on, today)
     return Report(
         id=path.stem,

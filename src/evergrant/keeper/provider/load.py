@@ -39,11 +39,11 @@ def provider_of(document: Document, provider_id: str) -> Provider:
 def judged(document: Document, provider_id: str) -> tuple[Provider, tuple[Problem, ...]]:
     """What can be understood of a document, and everything that is wrong with it."""
     facts = read_facts(document.values, document.place, whole=True)
-    if not re.fullmatch(NAME, provider_id):
-        says = f"is named {shown(provider_id)}; its name is the provider's id: lower-case letters, digits and _"
-        facts.problems.append(Problem((), says, document.place(())))
     provider = _laid_over(Provider(provider_id, provider_id), facts)
     problems = [*facts.problems, *_unknown_unverified(facts, document)]
+    if not re.fullmatch(NAME, provider_id):
+        says = f"is named {shown(provider_id)}; its name is the provider's id: lower-case letters, digits and _"
+        problems.append(Problem((), says, document.place(())))
     if not facts.problems:
         loopback = facts.values.get(_FLAG) is True
         found = contradictions(provider, loopback=loopback)
@@ -68,7 +68,7 @@ def overridden(provider: Provider, override: Mapping[str, object], whose: str) -
         names = ", ".join(record.name for record in provider.records)
         raise BadProvider([Problem(("reply",), f"is ambiguous: override records.<name>, one of {names}", whose)])
     changed = _laid_over(provider, facts)
-    stated = facts.stated()
+    stated = facts.names
     changed = replace(changed, unverified=tuple(name for name in changed.unverified if name not in stated))
     loopback = facts.values.get(_FLAG) is True or _has_plain(provider)
     before = set(contradictions(provider, loopback=True))
@@ -115,8 +115,9 @@ def _revoke(base: Revoke, said: Mapping[str, Any]) -> Revoke:
 
 def _records(base: tuple[TokenRecord, ...], values: Mapping[str, Any]) -> tuple[TokenRecord, ...]:
     if "records" in values:
-        known = {record.name: record for record in base} if len(base) > 1 else {}
-        for name, said in values["records"].items():
+        named = values["records"]
+        known = {record.name: record for record in base if any(each.name in named for each in base)}
+        for name, said in named.items():
             reply = {member: path for member, path in said.items() if member != "flat_on_refresh"}
             record = known.get(name, TokenRecord(name, Reply()))
             flat = said.get("flat_on_refresh", record.flat_on_refresh)
@@ -128,10 +129,9 @@ def _records(base: tuple[TokenRecord, ...], values: Mapping[str, Any]) -> tuple[
 
 
 def _unknown_unverified(facts: Stated, document: Document) -> list[Problem]:
-    stated = facts.stated() | {"dead_grant", "client_errors"}
     trail = ("unverified",)
     return [
         Problem(trail, f"names {name}, which the file does not state", document.place(trail))
         for name in facts.values.get("unverified", ())
-        if name not in stated
+        if name not in facts.names
     ]
