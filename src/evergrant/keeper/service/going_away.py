@@ -1,14 +1,16 @@
 """Telling a provider that it is over: the request by its facts, and what the answer means (RFC 7009 and others)."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+from urllib.parse import quote, urlencode
 
 from evergrant.domain.secret import Secret
 from evergrant.keeper.exchange import Answer, Asked
-from evergrant.keeper.provider.model import Provider, Revoke, RevokeVerb
+from evergrant.keeper.provider.model import Body, Provider, Revoke, RevokeVerb
 from evergrant.keeper.settings import Client
 from evergrant.keeper.wire.bearer import header
 from evergrant.keeper.wire.token_request import AGENT, posted
@@ -86,17 +88,21 @@ def _members(body: bytes) -> Mapping[str, object]:
 def _rfc7009(
     provider: Provider, client: Client, way: Revoke, kind: str, token: Secret, pair: Pair, assertion: str
 ) -> Asked:
+    url = _address(way, client, token)
     said = {"token": token.reveal(), "token_type_hint": kind, **_filled(way.body, client, token)}
     if way.auth == "client":
-        return posted(provider, client, _address(way, client, token), said, assertion=assertion)
-    return _free(provider, client, way, kind, token, pair, assertion)
+        return posted(provider, client, url, said, assertion=assertion)
+    headers = {**_headers(provider), **_proof(provider, client, way, pair)}
+    form = urlencode(said)
+    if provider.body is Body.QUERY:
+        return Asked("POST", f"{url}{'&' if '?' in url else '?'}{form}", headers)
+    return Asked("POST", url, {**headers, "Content-Type": "application/x-www-form-urlencoded"}, form.encode())
 
 
 def _free(
     provider: Provider, client: Client, way: Revoke, kind: str, token: Secret, pair: Pair, assertion: str
 ) -> Asked:
-    headers = {"Accept": "application/json", "User-Agent": AGENT, **provider.headers}
-    headers.update(_proof(provider, client, way, pair))
+    headers = {**_headers(provider), **_proof(provider, client, way, pair)}
     body = b""
     said = _filled(way.body, client, token)
     if said or way.verb is RevokeVerb.JSON:
@@ -104,6 +110,10 @@ def _free(
         body = json.dumps(said or {"token": token.reveal()}).encode()
     del kind, assertion
     return Asked(way.method, _address(way, client, token), headers, body)
+
+
+def _headers(provider: Provider) -> dict[str, str]:
+    return {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": AGENT, **provider.headers}
 
 
 def _proof(provider: Provider, client: Client, way: Revoke, pair: Pair) -> dict[str, str]:
@@ -129,12 +139,18 @@ def _filled(members: Mapping[str, str], client: Client, token: Secret) -> dict[s
 
 
 def _address(way: Revoke, client: Client, token: Secret) -> str:
-    return _in(way.url, client, token)
+    """The address with its gaps filled; a slash in a token must not make another path of it."""
+    said = {"{token}": quote(token.reveal(), safe=""), "{client_id}": quote(client.client_id, safe="")}
+    return _put(way.url, said)
 
 
 def _in(text: str, client: Client, token: Secret) -> str:
     secret = client.secret.reveal() if client.secret is not None else ""
-    marks = {"{token}": token.reveal(), "{client_id}": client.client_id, "{client_secret}": secret}
-    for mark, value in marks.items():
-        text = text.replace(mark, value)
-    return text
+    return _put(text, {"{token}": token.reveal(), "{client_id}": client.client_id, "{client_secret}": secret})
+
+
+def _put(text: str, said: Mapping[str, str]) -> str:
+    return _GAP.sub(lambda gap: said.get(gap[0], gap[0]), text)
+
+
+_GAP: Final = re.compile(r"\{[a-z_]+\}")

@@ -85,6 +85,11 @@ class Reconnect:
             tenant=tenant,
         )
 
+    def meant(self, link: str) -> str:
+        """Which connection *link* is for, to show it; empty for a changed one. Whether it may be used, `begin` says."""
+        said = self._read(link)
+        return str(said["connection"]) if said is not None else ""
+
     def _read(self, link: str) -> dict[str, Any] | None:
         token = parse_qs(urlsplit(link).query).get(PARAM, [link])[0]
         try:
