@@ -17,6 +17,7 @@ from evergrant.keeper.serving.api_keys import Scope
 from evergrant.keeper.serving.application import Mounted
 from evergrant.keeper.settings import Client
 from tests.keeper.living import Life, living
+from tests.keeper.serving.visiting import Browser
 
 ALL = (Scope.ADMIN,)
 ONE, TWO = "one", "two"
@@ -31,6 +32,18 @@ class Scene:
     address: str
     http: httpx2.AsyncClient
     texts: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
+    browsers: list[Browser] = field(default_factory=list)
+
+    def browser(self) -> Browser:
+        """A browser that nobody has used."""
+        self.browsers.append(Browser())
+        return self.browsers[-1]
+
+    async def link(self, user: str = "ada", *, tenant: str = ONE, **more: Any) -> str:
+        """The address of a connect link."""
+        reply = await self.ask("POST", "/v1/connect-links", {"user": user, "clients": ["here"], **more}, tenant=tenant)
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["url"])
 
     async def key(self, tenant: str = ONE, *scopes: str) -> str:
         """The text of a key with *scopes* (all of them by default)."""
@@ -98,4 +111,9 @@ async def serving(
         life.keeper = life.another()
         app = application(life.keeper, ServingSettings(address, background=False, **(told or {})))
         async with listening(app, sock), httpx2.AsyncClient(trust_env=False) as http:
-            yield Scene(life, app, address, http)
+            scene = Scene(life, app, address, http)
+            try:
+                yield scene
+            finally:
+                for browser in scene.browsers:
+                    await browser.client.aclose()

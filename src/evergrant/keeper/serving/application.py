@@ -16,6 +16,8 @@ from evergrant.keeper.serving.api.table import OPERATIONS
 from evergrant.keeper.serving.house import House, furnished
 from evergrant.keeper.serving.metrics import KeeperMetrics
 from evergrant.keeper.serving.operate import Operate
+from evergrant.keeper.serving.pages.site import NAMES as PAGES
+from evergrant.keeper.serving.pages.site import page_routes
 from evergrant.keeper.serving.routing import Routes
 from evergrant.keeper.serving.settings import ServingSettings
 from evergrant.observe.watch import Watch
@@ -75,12 +77,12 @@ class Mounted:
 
 def application(keeper: Keeper, settings: ServingSettings) -> Mounted:
     """Everything over *keeper*, which is opened when it is first needed and stays its owner's to close."""
-    names = (*(row.name for row in OPERATIONS), "openapi", "healthz", "readyz", "metrics", "unknown")
+    names = (*(row.name for row in OPERATIONS), *PAGES, "openapi", "healthz", "readyz", "metrics", "unknown")
     metrics = KeeperMetrics(names)
     house = furnished(keeper, settings, metrics)
     operate = Operate(house)
     watch = Watch(metrics, keeper.clock, keeper.entropy, sample=settings.log_sample)
-    routes = Routes({**_machines(house), **_operating(operate)})
+    routes = Routes({**_machines(house), **page_routes(house), **_operating(operate)})
     app = Application(
         routes.exact, _UNKNOWN, _limits(settings), watch, Life(house, operate, watch), routes.find
     )  # fmt: skip

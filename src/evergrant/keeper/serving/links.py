@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from evergrant.domain.base64url import decode, encode
 from evergrant.domain.secret import digest
 from evergrant.keeper.connection import Pending
+from evergrant.keeper.errors import BadRequest
 from evergrant.keeper.keeper import Keeper
 from evergrant.keeper.sealing import Place, Unreadable
 from evergrant.keeper.service.ground import Ground
@@ -21,7 +22,9 @@ from evergrant.keeper.vault.port import Taken
 
 T = TypeVar("T")
 PARAM: Final = "link"
-LONGEST: Final = 8_192
+LONGEST: Final = 3_500
+"""A visit must fit into a cookie, which browsers cut off at 4,096."""
+
 _USED: Final = "keeper connect link"
 _LINK: Final = Place("", "", "connect link")
 _VISIT: Final = Place("", "", "connect visit")
@@ -73,7 +76,11 @@ class Links:
         ground = await self._ground()
         until = ground.clock.now() + self._settings.link_seconds
         said = replace(invitation, once=ground.draw(16), until=until)
-        return f"{self._settings.url('/connect')}?{PARAM}={_sealed(ground, asdict(said), _LINK)}", until
+        token = _sealed(ground, asdict(said), _LINK)
+        if len(token) > LONGEST:
+            msg = "that is too much for one link; name fewer scopes or clients"
+            raise BadRequest(msg)
+        return f"{self._settings.url('/connect')}?{PARAM}={token}", until
 
     async def read(self, token: str) -> Invitation | None:
         """What a link says, None when it is changed or over; whether it was used is another question."""
