@@ -1,11 +1,15 @@
 """Connecting again: the same connection, the same account, the old grant usable until the new one is kept."""
 
+import asyncio
+import contextlib
+
 import pytest
 
 from evergrant.keeper.connection import MAIN, Reason
-from evergrant.keeper.errors import BadRequest, CallbackRefused, NotUsable
+from evergrant.keeper.errors import BadRequest, CallbackRefused, KeeperError, NotUsable
 from evergrant.keeper.event import What
-from evergrant.keeper.provider.model import Revoke, RevokeVerb
+from evergrant.keeper.opening import furnished
+from evergrant.keeper.provider.model import Retry, Revoke, RevokeVerb
 from tests.keeper.connect.scene import SITE, Health, Scene, asked, stage
 
 
@@ -240,3 +244,55 @@ async def test_a_link_made_before_a_disconnect_does_not_pass_it():
         await here.change(connection, health=Health.REVOKING)
         with pytest.raises(NotUsable):
             await here.services.reconnect.begin(token, "ada")
+
+
+# ---- while refreshes are in trouble
+
+
+async def test_reconnecting_ends_a_doubt_and_the_lost_token_is_never_sent_again():
+    async with stage(facts={"retry": Retry.WINDOW, "grace": 600}) as here:
+        rooms = furnished(here.ground)
+        connection = (await here.connect()).connection
+        here.chaos.set("lost_reply")
+        here.clock.advance(3_590)
+        with contextlib.suppress(KeeperError):
+            await rooms.leases.lease("plain", "ada")
+        assert (await here.found(connection)).connection.health is Health.IN_DOUBT
+        here.chaos.clear()
+        sent = len(here.chaos.ledger.refreshes)
+        done = await again(here)
+        assert (done.connection.id, done.connection.health) == (connection.id, Health.ACTIVE)
+        rooms.leases.forget(connection.id)
+        assert (await rooms.leases.lease("plain", "ada")).token.reveal() == (await here.tokens(connection))[0]
+        here.clock.advance(3_590)
+        assert (await rooms.leases.lease("plain", "ada")).token.reveal() == (await here.tokens(connection))[0]
+        assert [seen.second for seen in here.chaos.ledger.refreshes[sent:]] == [False]
+        assert (await here.found(connection)).intents == {}
+        await rooms.refresher.flights.land(10)
+
+
+async def test_a_refresh_that_comes_back_after_the_reconnect_overwrites_nothing():
+    """The old grant's refresh is held at the provider while its user connects again."""
+    async with stage(claim_seconds=41.0) as here:
+        rooms = furnished(here.ground)
+        connection = (await here.connect()).connection
+        here.chaos.set("held_reply:on=refresh", times=1)
+        here.clock.advance(3_590)
+        late = asyncio.create_task(rooms.leases.lease("plain", "ada"))
+        await until(lambda: bool(here.chaos.ledger.refreshes))
+        done = await again(here)
+        tokens = await here.tokens(done.connection)
+        here.chaos.release()
+        await asyncio.gather(late, return_exceptions=True)
+        await rooms.refresher.flights.land(10)
+        assert await here.tokens(connection) == tokens
+        rooms.leases.forget(connection.id)
+        assert (await rooms.leases.lease("plain", "ada")).token.reveal() == tokens[0]
+
+
+async def until(holds) -> None:
+    for _ in range(10_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to that")
