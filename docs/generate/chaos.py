@@ -64,6 +64,7 @@ Below `/chaos` on the same address, with the control token as bearer. Faults nev
 | `DELETE /chaos/modes` | | put none in force |
 | `POST /chaos/grants` | `{"user": "ada", "scope": "read write"}` | make a grant without a browser; its id and reply |
 | `POST /chaos/withdraw` | `{"user": "ada"}` | end every grant of a user, as they might |
+| `POST /chaos/end-access` | `{"user": "ada"}` | end a user's access tokens before their time, and nothing else |
 | `POST /chaos/device` | `{"user_code": "…", "user": "ada", "allow": true}` | answer for the person at a device |
 | `POST /chaos/release` | | let go of the replies that `held_reply` holds now |
 | `GET /chaos/ledger` | | tell the ledger |

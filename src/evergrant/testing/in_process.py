@@ -23,10 +23,13 @@ from evergrant.config import Config
 from evergrant.domain.client import AUTHORIZATION_CODE, REFRESH_TOKEN, AuthMethod, Client, ClientType
 from evergrant.domain.policy import Preset
 from evergrant.domain.registration import GRANTS_OF, METHODS, PRESET_OF
+from evergrant.entropy import SystemEntropy
+from evergrant.keys.local import LENGTH
 from evergrant.observe.metrics import Metrics
 from evergrant.observe.watch import Watch
 from evergrant.store.memory import MemoryStore
 from evergrant.store.port import Store
+from evergrant.store.sqlite import SqliteStore
 from evergrant.web.app import Application
 
 ISSUER: Final = "http://127.0.0.1:8000"
@@ -239,6 +242,8 @@ async def running(
     )
     clock = clock or FixedClock()
     given = Given(store or MemoryStore(), clock)
+    if not isinstance(given.store, SqliteStore):  # a key that outlives its store would be synced to disk for nothing
+        base = base.replace(keys__key_encryption_key=SystemEntropy().draw(LENGTH))
     async with opened(base, Metrics(endpoints=ROUTE_NAMES), given) as house:
         watch = Watch(house.metrics, clock, house.entropy)
         app = assemble(house, watch, Life(AsyncExitStack(), house, watch))

@@ -45,6 +45,16 @@ async def test_a_user_withdraws_and_a_device_is_let_in():
         assert (await told(caller, "POST", "/release")).status_code == 200
 
 
+async def test_access_tokens_end_before_their_time_and_nothing_else_does():
+    async with calling() as caller:
+        ada, bob = caller.chaos.grant("ada"), caller.chaos.grant("bob")
+        assert (await told(caller, "POST", "/end-access", {"user": "ada"})).json() == {"ended": 1}
+        assert [(await caller.call(one.access_token)).status_code for one in (ada, bob)] == [401, 200]
+        fresh = (await caller.refresh(ada.refresh_token)).json()
+        assert (await caller.call(fresh["access_token"])).status_code == 200
+        assert caller.chaos.end_access() == 2
+
+
 async def test_a_mode_that_does_not_exist_changes_nothing():
     async with calling("plain", "never_rotates") as caller:
         answer = await told(caller, "PUT", "/modes", {"modes": ["strict_one_shot", "lost_repl"]})

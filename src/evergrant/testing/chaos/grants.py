@@ -160,6 +160,17 @@ class Book:
         if value in self._access:
             self._access[value][1].dead = True
 
+    def end_all_access(self, user: str) -> int:
+        """End the access tokens of a user, or of everybody for an empty text, and nothing else; how many lived."""
+        living = [
+            access
+            for family, access in self._access.values()
+            if not access.dead and not family.grant.ended and user in {"", family.grant.user}
+        ]
+        for access in living:
+            access.dead = True
+        return len(living)
+
     def of_refresh(self, value: str) -> Grant | None:
         """The grant behind a refresh token, living or not."""
         found = self._refresh.get(value)

@@ -155,6 +155,10 @@ class Chaos:
         """End every grant of a user, as they might at the provider; the ids."""
         return self._do(lambda: self._state.book.end(self._state.book.of_user(user), "withdrawn"))
 
+    def end_access(self, user: str = "") -> int:
+        """End the access tokens of *user*, or of everybody, before their time: an API says 401. How many lived."""
+        return self._do(lambda: self._state.book.end_all_access(user))
+
     def decide_device(self, user_code: str, user: str = "ada", *, allow: bool = True) -> bool:
         """Answer for the person at a device; whether one waits with this code."""
         return self._do(lambda: decide(self._state, user_code, user, allow=allow))

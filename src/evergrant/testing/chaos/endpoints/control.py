@@ -49,6 +49,8 @@ def _done(state: State, method: str, path: str, said: Mapping[str, Any]) -> Answ
         case "POST", "/withdraw":
             ended = state.book.end(state.book.of_user(str(said.get("user", ""))), "withdrawn")
             return _json({"ended": list(ended)})
+        case "POST", "/end-access":
+            return _json({"ended": state.book.end_all_access(str(said.get("user", "")))})
         case "POST", "/device":
             allow = bool(said.get("allow", True))
             done = decide(state, str(said.get("user_code", "")), str(said.get("user", "ada")), allow=allow)
