@@ -137,8 +137,8 @@ async def test_u_12_and_r9700_2_1_b_after_sign_in_only_saved_flows_no_addresses(
         form = {**page.hidden(), "username": "ada@example.com", "password": PASSWORD}
         more = {} if name == "flow" else {name: address}
         reply = await browser.post(f"/sign-in?{urlencode({name: address})}", {**form, **more})
-        assert "evil" not in reply.location
-        assert "evil" not in (await browser.follow(reply)).location
+        assert "evil.example" not in reply.location
+        assert "evil.example" not in (await browser.follow(reply)).location
         for path in ("/sign-in", "/consent", "/select-account", "/notice", "/account", "/end_session", "/"):
             reply = await browser.get(path, {name: address})
             assert "evil.example" not in reply.location

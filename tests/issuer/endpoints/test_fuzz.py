@@ -153,7 +153,7 @@ async def test_inv_14_no_address_query_or_form_makes_a_500_and_no_stranger_chang
     before = stored(ground.issuer, tmp_path)
     reply = await ground.issuer.browser().send(method, asked, body_of(ground, pieces), sent)
     assert reply.status in ANSWERS
-    assert "evil" not in reply.location
+    assert "evil.example" not in reply.location
     after = stored(ground.issuer, tmp_path)
     # A page may begin a flow; nobody who is not signed in may touch anything else.
     assert {**after, "flow": []} == {**before, "flow": []}

@@ -81,7 +81,7 @@ async def test_s_04_s_16_every_page_in_every_way_is_well_behaved_and_reflects_no
     for reply in asked:
         well_behaved(reply)
         assert "ZQ-7" not in reply.text
-        assert "evil" not in reply.text + reply.location
+        assert "evil.example" not in reply.text + reply.location
 
 
 @pytest.mark.parametrize("path", [path for path, methods in PATHS.items() if "GET" in methods])
