@@ -66,6 +66,7 @@ unit: $(VENV)/test.stamp ## the quick tests only
 
 bench: $(VENV)/bench.stamp ## measure refreshes against the peers, server and load on a core each
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.keeper_killed_grants
 
 docs: $(VENV)/test.stamp ## regenerate the pages that are made from the code
 	@for page in docs/generate/*.py; do echo "$$page"; PYTHONPATH=. $(BIN)/python $$page || exit 1; done
