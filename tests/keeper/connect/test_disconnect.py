@@ -7,7 +7,7 @@ import pytest
 
 from evergrant.domain.secret import Secret
 from evergrant.keeper.connection import Reason
-from evergrant.keeper.errors import BadRequest, NotUsable, UnknownConnection
+from evergrant.keeper.errors import BadRequest, CallbackRefused, NotUsable, UnknownConnection
 from evergrant.keeper.event import What
 from evergrant.keeper.provider.model import Revoke, RevokeVerb, Rotates
 from evergrant.keeper.service.disconnect import Siblings
@@ -262,3 +262,24 @@ async def test_k_24_nobody_disconnects_or_forgets_for_another_tenant():
             with pytest.raises(UnknownConnection):
                 await getattr(here.services.disconnect, verb)("plain", "ada", tenant="blue")
         assert (await here.found(connection)).connection == connection
+
+
+@pytest.mark.parametrize("connected", [True, False], ids=["standing", "first-time"])
+async def test_whoever_disconnects_while_somebody_is_away_is_not_connected_again_by_the_late_callback(connected):
+    async with stage() as here:
+        if connected:
+            await here.connect()
+        link = await here.services.connect.begin("plain", "ada")
+        callback = await here.browser(link.url)
+        if not connected:
+            connection = (await here.services.finding.named("plain", "ada")).connection
+            await here.change(connection, health=Health.REVOKED)
+        else:
+            connection = await here.services.disconnect.disconnect("plain", "ada")
+        with pytest.raises(CallbackRefused, match="revoked meanwhile"):
+            await here.services.connect.finish(callback, "ada")
+        found = await here.found(connection)
+        assert (found.connection.health, found.intents) == (Health.REVOKED, {})
+        assert await emptied(here, connection)
+        assert set(here.chaos.ledger.ended) == set(here.chaos.ledger.granted), "what came late was ended too"
+        assert (await here.connect()).connection.health is Health.ACTIVE

@@ -31,6 +31,8 @@ class Allowed:
     tags: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
     offline: bool | None = None
+    anew: bool = True
+    """The authorization began after a disconnect, if there was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Turned:
     code: str
     sentence: str
     reason: Reason = Reason.NONE
+    end: bool = False
+    """Whether the provider is to be told that what it has just given is not wanted any more."""
 
 
 Outcome = Standing | Turned
@@ -61,8 +65,10 @@ Outcome = Standing | Turned
 def judge(given: Allowed) -> Outcome:
     """The outcome; pure. A connection that was disconnected begins anew, also with another account."""
     tokens = given.granted.tokens
-    if given.connection.health in _SHUT:
-        return Turned("exchange_failed", f"the connection is {given.connection.health}; nothing was changed")
+    health = given.connection.health
+    if health in _SHUT or (health is Health.REVOKED and not given.anew):
+        left = health is not Health.QUARANTINED
+        return Turned("exchange_failed", f"the connection is {health} meanwhile; nothing was changed", end=left)
     unusable = next((one.unusable for one in tokens.values() if one.unusable), "")
     if unusable:
         return Turned("exchange_failed", f"{given.provider.name} gave a token that cannot be used: {unusable}")

@@ -44,6 +44,8 @@ class Committing:
             outcome = judge(self._allowed(kept, provider, granted, named, found))
             if isinstance(outcome, Turned):
                 await self._turned(found, outcome)
+                if outcome.end:
+                    await self._unwanted(kept, provider, granted)
                 raise CallbackRefused(outcome.sentence, outcome.code)
             replaced = self._replaced(found, outcome, granted)
             try:
@@ -93,6 +95,7 @@ class Committing:
             tags=given.tags,
             fields={**given.values, **kept.kept},
             offline=given.offline,
+            anew=given.anew,
         )
 
     def _change(self, found: Found, outcome: Standing, granted: Granted, intent: Intent) -> Change:
@@ -126,6 +129,12 @@ class Committing:
             after = replace(connection, reason=turned.reason)
             with suppress(Fenced):  # whoever changed it knows better
                 await self._ground.vault.change(Change(after, connection.version))
+
+    async def _unwanted(self, kept: Journalled, provider: Provider, granted: Granted) -> None:
+        """Whoever disconnected while the provider was asked wants nothing to be left there."""
+        ours = self._ground.client(kept.given.client)
+        for tokens in granted.tokens.values():
+            await self._telling.tell(ours, provider, Pair(tokens.access, tokens.refresh))
 
     def _replaced(self, found: Found, outcome: Standing, granted: Granted) -> list[tuple[str, Pair]]:
         """The refresh tokens that nobody holds after the commit, with their fingerprints."""

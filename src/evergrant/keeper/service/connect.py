@@ -7,7 +7,7 @@ only then what the provider says. The code leaves for the token endpoint when al
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from evergrant.keeper.connection import Connection, Pending
+from evergrant.keeper.connection import Connection, Health, Pending
 from evergrant.keeper.decision.allowed import needs_refresh_token
 from evergrant.keeper.decision.health import event
 from evergrant.keeper.errors import BadRequest, CallbackRefused, UnknownProvider
@@ -88,6 +88,7 @@ class Connect:
             return_to=return_to,
             tags=dict(tags or {}),
             values=dict(values or {}),
+            anew=found.connection.health is Health.REVOKED,
             offline=offline,
         )
         again = offline is not False and needs_refresh_token(found.connection, found.records, asked)

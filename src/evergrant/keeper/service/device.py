@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from evergrant.keeper.connection import Connection, Reason
+from evergrant.keeper.connection import Connection, Health, Reason
 from evergrant.keeper.decision.body import Members, Unreadable, members
 from evergrant.keeper.decision.health import event
 from evergrant.keeper.errors import BadRequest, CallbackRefused, TryLater
@@ -105,6 +105,7 @@ class Device:
             scopes=wanted(ours, provider, scopes, offline=offline),
             tags=dict(tags or {}),
             values=dict(values or {}),
+            anew=found.connection.health is Health.REVOKED,
             offline=offline,
         )
         code = await self._code(ours, provider, requested)

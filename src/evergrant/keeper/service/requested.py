@@ -33,6 +33,8 @@ class Requested:
     tags: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     """What fills the placeholders in the provider's addresses."""
+    anew: bool = False
+    """It began after a disconnect; one that began before must not undo it."""
     offline: bool | None = None
     """Whether a refresh token is a must; None: if the provider gives one when it is asked properly."""
 
