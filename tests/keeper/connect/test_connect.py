@@ -203,3 +203,11 @@ async def test_two_records_of_one_provider_are_kept_apart():
         assert set((await here.found(connection)).records) == {"bot", "user"}
         pairs = {name: await here.tokens(connection, name) for name in ("bot", "user")}
         assert len({token for pair in pairs.values() for token in pair}) == 4
+
+
+async def test_a_gap_that_nobody_filled_is_named_before_anybody_is_sent_away():
+    async with stage() as here:
+        provider = replace(PLAIN, **SHOP, fills={"shop": Placeholder(Stands.LABEL)})
+        here.ground.catalog.add(replace(provider, revoke=replace(PLAIN.revoke, url="")))
+        with pytest.raises(BadRequest, match="needs a value for shop"):
+            await here.services.connect.begin("plain", "ada")

@@ -206,3 +206,13 @@ async def test_many_users_finishing_at_once_each_get_their_own_account():
         assert [one.connection.account for one in done] == names
         tokens = [await here.tokens(one.connection) for one in done]
         assert len({token for pair in tokens for token in pair}) == 40
+
+
+async def test_k_22_disconnecting_shreds_a_reply_that_was_journalled_and_never_committed():
+    async with stage() as here:
+        assert await crashed(here, "change", 1, after=False)
+        here.clock.advance(int(here.ground.settings.claim_seconds) + 2)
+        assert [intent.reply != b"" for intent, _ in here.vault._intents.values()] == [True]
+        after = await here.services.disconnect.disconnect("plain", "ada")
+        assert after.health is Health.REVOKED
+        assert [(intent.step, intent.reply) for intent, _ in here.vault._intents.values()] == [(Step.CLOSED, b"")]

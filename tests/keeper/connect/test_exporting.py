@@ -81,3 +81,14 @@ async def test_what_does_not_open_is_in_the_export_as_a_problem():
         here.vault._records[connection.id, "main"] = type(record)(connection.id, access_token=b"broken")
         (line,) = map(json.loads, await exported(here))
         assert (line["account"], "problem" in line) == ("ada", True)
+
+
+async def test_the_keepers_own_notes_are_neither_exported_nor_imported():
+    async with stage() as here:
+        connection = (await here.connect()).connection
+        await here.change(connection, fields={"~note": "x", "realm": "7"})
+        (line,) = [json.loads(one) async for one in here.services.exporting.in_clear_for_whoever_reads_it()]
+        assert line["fields"] == {"realm": "7"}
+        async with stage() as there:
+            bad = json.dumps({**line, "fields": {"~note": "x"}})
+            assert (await there.services.importing.lines([bad])).counts == {"refused": 1}

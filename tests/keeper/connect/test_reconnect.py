@@ -5,11 +5,13 @@ import contextlib
 
 import pytest
 
+from evergrant.domain.secret import Secret
 from evergrant.keeper.connection import MAIN, Reason
 from evergrant.keeper.errors import BadRequest, CallbackRefused, KeeperError, NotUsable
 from evergrant.keeper.event import What
 from evergrant.keeper.opening import furnished
-from evergrant.keeper.provider.model import Retry, Revoke, RevokeVerb
+from evergrant.keeper.provider.model import Retry, Revoke, RevokeVerb, Rotates
+from evergrant.keeper.service.importing import Existing
 from tests.keeper.connect.scene import SITE, Health, Scene, asked, stage
 
 
@@ -296,3 +298,23 @@ async def until(holds) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("it never came to that")
+
+
+async def test_reconnecting_waits_for_a_refresh_under_way_so_that_its_token_can_be_ended_too():
+    async with stage() as here:
+        connection = (await here.connect()).connection
+        claim = await here.vault.claim(connection.id, MAIN, "refresher", 5)
+        await again(here)
+        assert here.clock.now() >= claim.until
+
+
+async def test_a_replaced_token_that_another_connection_holds_is_not_ended():
+    revoke = Revoke(RevokeVerb.RFC7009, url="https://plain.invalid/revoke", ends_only_itself=True)
+    async with stage(facts={"revoke": revoke, "rotates": Rotates.NEVER}) as here:
+        given = here.chaos.grant("ada", "read")
+        for account in ("ada", "other"):
+            token = Secret(given.refresh_token)
+            existing = Existing("plain", account, refresh_token=token, subject="ada", shared=True)
+            await here.services.importing.take(existing)
+        await again(here)
+        assert here.chaos.ledger.ended == {}
