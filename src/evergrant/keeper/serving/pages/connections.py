@@ -15,7 +15,8 @@ from evergrant.web.ask import Ask
 
 MOST: Final = 200
 _ENDED: Final = {
-    "ended": Notice("Disconnected. The provider was told, or has no way to be told."),
+    "ended": Notice("Disconnected, and the provider was told."),
+    "here": Notice("Disconnected here. The provider was not told: end it there too, in your account's settings."),
     "ending": Notice("Disconnected here. The provider could not be told yet; it is tried again by itself.", "plain"),
 }
 
@@ -71,7 +72,9 @@ class ConnectionsHandler:
         after = await self._house.keeper.disconnect(
             one.client, one.account, tenant=one.tenant, siblings=Siblings.SPARE if others else Siblings.END
         )
-        return self._desk.go(f"/connections?notice={'ended' if after.health is Health.REVOKED else 'ending'}")
+        told = ends.told_provider and not others
+        notice = "ending" if after.health is not Health.REVOKED else "ended" if told else "here"
+        return self._desk.go(f"/connections?notice={notice}")
 
     async def _own(self, ask: Ask, visit: Visit) -> tuple[Connection, Ends]:
         said = visit.invitation

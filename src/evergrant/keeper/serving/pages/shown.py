@@ -40,7 +40,11 @@ def offered(ground: Ground, invitation: Invitation) -> tuple[Client, ...]:
 def choices(ground: Ground, invitation: Invitation, connected: Iterable[str]) -> tuple[Choice, ...]:
     """What to choose from; *connected*: the names of clients that are connected already."""
     facts, have = Facts(ground.catalog), set(connected)
-    return tuple(Choice(one.name, facts.base(one).name, one.name in have) for one in offered(ground, invitation))
+    named = [(one, facts.base(one).name) for one in offered(ground, invitation)]
+    names = [name for _, name in named]
+    return tuple(
+        Choice(one.name, name, one.name in have, one.name if names.count(name) > 1 else "") for one, name in named
+    )
 
 
 def lines(provider: Provider, scopes: Iterable[str], before: Iterable[str] = ()) -> tuple[ScopeLine, ...]:

@@ -11,11 +11,15 @@ from evergrant.web.look.template import Template, templates
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One client that can be connected, by the provider's name. *connected*: the visitor has done so."""
+    """One client that can be connected, by the provider's name. *connected*: the visitor has done so.
+
+    *detail* tells two clients of one provider apart.
+    """
 
     client: str
     name: str
     connected: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
