@@ -150,9 +150,10 @@ def test_k_11_every_refusal_and_every_page_has_its_meaning(body: object, status:
 @pytest.mark.parametrize(
     ("body", "status", "spent"),
     [
-        (b"<html>", 200, True), (b"", 204, True), (b"", 302, True), (b"", 500, True), (b"", 502, True), (b"", 408, True),
-        (b"", 400, False), (b"<html>", 403, False), (b"", 404, False), ({"error": "vendor_word"}, 400, False),
-        ({"error": "vendor_word"}, 200, False), ({"error": "invalid_request"}, 400, False),
+        (b"<html>", 200, True), (b"", 204, True), (b"", 302, True), (b"", 500, True), (b"", 502, True),
+        (b"", 408, True), (b"", 400, False), (b"<html>", 403, False), (b"", 404, False),
+        ({"error": "vendor_word"}, 400, False), ({"error": "vendor_word"}, 200, False),
+        ({"error": "invalid_request"}, 400, False),
     ],
 )  # fmt: skip
 def test_k_11_only_what_may_have_spent_the_token_is_a_doubt(body: object, status: int, spent: bool) -> None:
@@ -258,7 +259,7 @@ def test_k_23_no_token_of_a_provider_gets_into_an_explanation() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["3600", "bearer"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just("3600"),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(
         ["access_token", "refresh_token", "expires_in", "expires_at", "scope", "token_type", "error", "errors", "ok",
          "id_token", "authed_user", "suberror", "error_description", "code"]) | st.text(max_size=5), inner, max_size=6),

@@ -13,11 +13,12 @@ from evergrant.keeper.provider.model import ClientAuth, Provider
 from evergrant.keeper.settings import Client
 from evergrant.keeper.wire.token_request import auth_of
 from evergrant.keys.port import KeyUnusable
-from evergrant.keys.signing import Signer, from_der
+from evergrant.keys.signing import Signer, from_der, public_jwk
 
 LIFETIME: Final = 60
 """Seconds."""
-_ALGORITHMS: Final = {"EllipticCurvePrivateKey": "ES256", "RSAPrivateKey": "RS256", "Ed25519PrivateKey": "Ed25519"}
+_ALGORITHMS: Final = {"EC": "ES256", "RSA": "RS256", "OKP": "Ed25519"}
+"""By the key's type (RFC 7518 section 6.1)."""
 
 
 def assertion(ours: Client, provider: Provider, clock: Clock, entropy: Entropy) -> str:
@@ -45,12 +46,7 @@ def _signer(ours: Client) -> Signer:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("-----")]
     try:
         key = from_der(b64decode("".join(lines), validate=True))
-    except (NotBase64, KeyUnusable) as error:
-        msg = f"the private key of {ours.name} cannot be read; it must be PKCS #8 in PEM, without a password"
+        return Signer(key, _ALGORITHMS[public_jwk(key, "")["kty"]])
+    except (NotBase64, KeyUnusable, OverflowError) as error:
+        msg = f"the private key of {ours.name} cannot be read; PKCS #8 in PEM without a password: RSA, P-256 or Ed25519"
         raise BadRequest(msg) from error
-    kind = next((alg for name, alg in _ALGORITHMS.items() if name in _kinds(key)), "RS256")
-    return Signer(key, kind)
-
-
-def _kinds(key: object) -> set[str]:
-    return {one.__name__ for one in type(key).__mro__}

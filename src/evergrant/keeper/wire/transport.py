@@ -21,6 +21,8 @@ __all__ = ["Answer", "Asked", "HttpTransport", "Lost", "NotSent", "Transport"]
 
 MOST_BYTES: Final = 1 << 20
 CLOSE_SECONDS: Final = 2.0
+HANDSHAKE: Final = 0.4
+"""The part of a deadline that connecting may take, and TLS once more; cut off from outside, TLS leaves its socket."""
 
 
 class HttpTransport:
@@ -41,7 +43,7 @@ class HttpTransport:
             async with asyncio.timeout(deadline):
                 request = self._client().build_request(
                     asked.method, asked.url, headers=dict(asked.headers), content=asked.body or None,
-                    timeout=httpx2.Timeout(deadline, connect=min(deadline, self._connect)),
+                    timeout=httpx2.Timeout(deadline, connect=min(deadline * HANDSHAKE, self._connect)),
                 )  # fmt: skip
                 request.extensions["trace"] = left.note
                 return await self._exchange(request, sent_at)
