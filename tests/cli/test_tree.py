@@ -43,7 +43,7 @@ CALLS: Final = (
     ("migrate",),
     ("client delete", "Other", "--yes"),
 )
-ENDLESS: Final = {"serve", "demo", "chaos", "keeper run"}
+ENDLESS: Final = {"serve", "demo", "chaos", "keeper run", "keeper serve"}
 
 
 def leaves(command: click.Command = evergrant, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:

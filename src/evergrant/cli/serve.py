@@ -48,7 +48,7 @@ def serve_(place: Place, listen: str | None, issuer: str | None, workers: str | 
     try:
         sock, config = bound(config)
     except OSError as error:
-        raise _unbound(config, error) from error
+        raise unbound(config, error) from error
     ready = {"listening": f"http://{config.server.listen}", "issuer": config.issuer}
     with sock:
         serve(config, sock, Sources(place.file, {**place.overrides, **said}), lambda: _say(ready, as_json=as_json))
@@ -67,7 +67,8 @@ def _say(ready: dict[str, str], *, as_json: bool) -> None:
         emit_text(f"listening on {ready['listening']} as {ready['issuer']}")
 
 
-def _unbound(config: Config, error: OSError) -> Failure:
+def unbound(config: Config, error: OSError) -> Failure:
+    """What to tell somebody whose address cannot be listened on."""
     listen = config.server.listen
     if error.errno == _BUSY:
         return Failure(

@@ -19,5 +19,8 @@ CALLS: Final = (
     ("keeper key rotate",),
     ("keeper key retire", "{old key}", "--yes"),
     ("keeper event list",),
+    ("keeper api-key add", "billing", "--scope", "leases"),
+    ("keeper api-key list",),
+    ("keeper api-key revoke", "{api key}", "--yes"),
     ("keeper disconnect", "github_app", "--account", "me", "--yes"),
 )

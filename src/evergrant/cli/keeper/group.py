@@ -22,6 +22,8 @@ VERBS: Final = (
     Verb("import", "Take over tokens that somebody else kept.", f"{_HERE}.importing"),
     Verb("export", "Write connections as lines, with their tokens if asked.", f"{_HERE}.exporting"),
     Verb("run", "Refresh in the background.", f"{_HERE}.run"),
+    Verb("serve", "Serve the keeper over HTTP, and refresh in the background.", f"{_HERE}.serve"),
+    Verb("api-key", "Say who may ask the REST API.", f"{_HERE}.api_key"),
     Verb("key", "See the keys that seal the vault, and turn them.", f"{_HERE}.key"),
     Verb("event", "Read the keeper's audit trail.", f"{_HERE}.event"),
 )

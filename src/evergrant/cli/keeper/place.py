@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evergrant.keeper.keeper import Keeper
     from evergrant.keeper.keyring import Keyring
     from evergrant.keeper.provider.catalog import Catalog
+    from evergrant.keeper.serving import ServingSettings
     from evergrant.keeper.settings import Client, Settings
 
 T = TypeVar("T")
@@ -73,22 +74,44 @@ def catalog(config: Config) -> Catalog:
     return Catalog.shipped(folder=config.keeper.providers)
 
 
-def settings(config: Config) -> Settings:
-    """What the configuration says, in the keeper's own words."""
+def settings(config: Config, page: str = "") -> Settings:
+    """What the configuration says, in the keeper's own words; *page*: where reconnect links go that nobody named."""
     from evergrant.keeper.settings import Settings
 
     said = {name: getattr(config.keeper, name) for name in _ALIKE}
     said |= {theirs: getattr(config.keeper, ours) for ours, theirs in _NUMBERS.items()}
+    said["reconnect_page"] = said["reconnect_page"] or page
     return Settings(**said, clients={name: _client(name, one) for name, one in config.clients.items()})
 
 
-def opened(config: Config) -> Keeper:
+def serving_settings(config: Config, address: str, *, background: bool) -> ServingSettings:
+    """What the configuration says about serving the keeper at *address*, in its own words."""
+    from evergrant.domain.secret import Secret
+    from evergrant.keeper.serving import Endpoint, ServingSettings
+    from evergrant.keeper.wire.fetch import Reach
+
+    secrets = tuple(Secret(one.strip()) for one in config.keeper.webhook_secret.split(",") if one.strip())
+    return ServingSettings(
+        address=address,
+        brand=config.branding.name,
+        support_url=config.branding.support_url,
+        extra_hosts=config.server.extra_hosts,
+        trusted_proxies=tuple(map(str, config.server.trusted_proxies)),
+        metrics_networks=tuple(map(str, config.server.metrics_networks)),
+        background=background,
+        webhooks=(Endpoint("webhook", config.keeper.webhook, secrets),) if config.keeper.webhook else (),
+        webhook_reach=Reach(config.keeper.loopback, tuple(map(str, config.keeper.private_networks))),
+        log_sample=config.log.sample,
+    )
+
+
+def opened(config: Config, page: str = "") -> Keeper:
     """A keeper by the configuration; the vault itself is opened when it is first used. Call it outside a loop."""
     from evergrant.keeper.keeper import Keeper
 
     path = vault_path(config)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Keeper.open(str(path), key=keyring(config), settings=settings(config), catalog=_with_issuers(config))
+    return Keeper.open(str(path), key=keyring(config), settings=settings(config, page), catalog=_with_issuers(config))
 
 
 def keeping(place: Place, work: Callable[[Keeper], Awaitable[T]], *, make: bool = False) -> T:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from evergrant.cli.keeper.place import finished, opened, told, vault_path
+from evergrant.cli.keeper.place import finished, opened, serving_settings, told, vault_path
 from evergrant.cli.output import Column, emit_line, emit_one, emit_text, json_option, note
 from evergrant.cli.place import Place, placed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from evergrant.config import Config
     from evergrant.keeper.keeper import Keeper
     from evergrant.keeper.running import Round
 
@@ -40,7 +41,7 @@ def run_(once: bool, place: Place, as_json: bool) -> None:
         emit_one(_record(done), ROUND, as_json=as_json)
         return
     ready = {"vault": str(vault_path(config)), "pid": os.getpid(), "clients": sorted(config.clients)}
-    finished(lambda: _run(keeper, lambda: _say(ready, as_json=as_json)))
+    finished(lambda: _run(keeper, config, lambda: _say(ready, as_json=as_json)))
     note("stopped")
 
 
@@ -49,18 +50,31 @@ async def _once(keeper: Keeper) -> Round:
         return await (await keeper.rooms()).running.round()
 
 
-async def _run(keeper: Keeper, ready: Any) -> None:
+async def _run(keeper: Keeper, config: Config, ready: Any) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with keeper:
         ready()
         running = asyncio.create_task(keeper.run())
+        letters = asyncio.create_task(_letters(keeper, config, stop))
         asked = asyncio.create_task(stop.wait())
         await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
+        stop.set()
+        await letters
         await keeper.close()
         await running
+
+
+async def _letters(keeper: Keeper, config: Config, stop: asyncio.Event) -> None:
+    """Deliver webhooks, where one is configured."""
+    if not config.keeper.webhook:
+        return
+    from evergrant.keeper.serving.metrics import KeeperMetrics
+    from evergrant.keeper.serving.outbox import Outbox
+
+    await Outbox(keeper, serving_settings(config, "http://127.0.0.1", background=False), KeeperMetrics(())).run(stop)
 
 
 def _say(ready: Mapping[str, Any], *, as_json: bool) -> None:

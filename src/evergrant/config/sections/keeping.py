@@ -83,7 +83,7 @@ class KeeperConfig:
     webhook_secret: str = key(
         Text(1024),
         "",
-        "What those letters are signed with.",
+        "What those letters are signed with; two, separated by a comma, while one replaces the other.",
         "A letter that is not signed could be from anybody.",
         secret=True,
     )
