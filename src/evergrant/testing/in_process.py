@@ -36,6 +36,9 @@ ISSUER: Final = "http://127.0.0.1:8000"
 CALLBACK: Final = "https://app.example/callback"
 FIREFOX: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
 PASSWORD: Final = "correct horse battery staple"
+# What is in memory dies with the process, and so may its key: syncing a file for each issuer took longer than most of
+# what is tested with it.
+_KEY: Final = SystemEntropy().draw(LENGTH)
 SCOPES: Final = ("openid", "profile", "email", "offline_access")
 
 
@@ -242,8 +245,8 @@ async def running(
     )
     clock = clock or FixedClock()
     given = Given(store or MemoryStore(), clock)
-    if not isinstance(given.store, SqliteStore):  # a key that outlives its store would be synced to disk for nothing
-        base = base.replace(keys__key_encryption_key=SystemEntropy().draw(LENGTH))
+    if not (isinstance(given.store, SqliteStore) or base.keys.key_encryption_key or base.keys.key_encryption_key_file):
+        base = base.replace(keys__key_encryption_key=_KEY)
     async with opened(base, Metrics(endpoints=ROUTE_NAMES), given) as house:
         watch = Watch(house.metrics, clock, house.entropy)
         app = assemble(house, watch, Life(AsyncExitStack(), house, watch))
