@@ -164,8 +164,8 @@ async def test_a_provider_that_never_rotates_does_when_a_mode_says_so(mode):
 
 
 @pytest.mark.parametrize(("most", "alive"), [(0, 0), (1, 1), (3, 2)])
-async def test_slots_hold_as_many_grants_as_they_say(most, alive):
+async def test_slots_hold_as_many_grants_of_each_user_as_they_say(most, alive):
     async with calling("plain", f"slots:most={most}") as caller:
-        for _ in range(2):
-            caller.chaos.grant("ada")
-        assert len(caller.chaos.ledger.alive) == alive
+        for user in ("ada", "bob", "ada", "bob"):
+            caller.chaos.grant(user)
+        assert len(caller.chaos.ledger.alive) == 2 * alive
