@@ -242,3 +242,19 @@ async def test_a_code_is_bound_to_the_verifier_that_never_left_us():
         code = dict(parse_qsl(urlsplit(theirs).query))["code"]
         assert await refused(here, changed(mine, code=code)) == "exchange_failed"
         assert (await here.told()).count(What.CONNECTED) == 0
+
+
+async def test_k_05_of_two_users_who_connect_one_account_at_once_the_first_keeps_it():
+    async with stage() as here:
+        first, second = await away(here, "shared", user="ann"), await away(here, "shared", user="bob")
+        done = await here.services.connect.finish(first, "ann")
+        assert await refused(here, second, user="bob") == "other_user"
+        assert (await here.found(done.connection)).connection == done.connection
+
+
+async def test_what_is_refused_at_the_beginning_leaves_no_connection_behind():
+    async with stage() as here:
+        for wrong in ({"scopes": ["a b"]}, {"values": {"x": "y"}}, {"return_to": "https://evil.example"}):
+            with pytest.raises(BadRequest):
+                await here.services.connect.begin("plain", "ada", **wrong)
+        assert await here.services.finding.find() == []

@@ -178,6 +178,8 @@ async def test_a_gap_in_the_addresses_is_filled_by_the_caller_where_it_cannot_le
         (Placeholder(Stands.HOST), "https://{shop}/x"),
         (Placeholder(Stands.LABEL), "https://start.{shop}/x"),
         (Placeholder(Stands.LABEL), "https://start.plain.{shop}/x"),
+        (Placeholder(Stands.LABEL), "https://start.{shop}.example/x"),
+        (Placeholder(Stands.LABEL), "https://{shop}.{shop}.example.com/x"),
     ],
 )
 async def test_k_04_a_caller_cannot_choose_the_host_that_gets_code_and_client_secret(rule, address):

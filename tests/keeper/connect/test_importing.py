@@ -126,7 +126,7 @@ async def test_what_cannot_be_taken_is_named_and_nothing_is_kept(more, said):
             await here.services.importing.take(Existing(**{
                 "client": "plain", "account": "ada", "refresh_token": Secret("chr_" + "r" * 30), **more,
             }))  # fmt: skip
-        assert await here.vault.holders(here.ground.sealer.fingerprint("chr_" + "r" * 30)) == []
+        assert await here.services.finding.find() == []
 
 
 async def test_a_file_is_imported_line_by_line_and_one_bad_line_stops_no_other():

@@ -33,6 +33,8 @@ class Allowed:
     offline: bool | None = None
     anew: bool = True
     """The authorization began after a disconnect, if there was one."""
+    hand_over: bool = False
+    """Another user than the one who connected it may connect it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def judge(given: Allowed) -> Outcome:
     if unusable:
         return Turned("exchange_failed", f"{given.provider.name} gave a token that cannot be used: {unusable}")
     fresh = not given.connection.connected_at or given.connection.health is Health.REVOKED
+    if not fresh and given.user != given.connection.user and not given.hand_over:
+        return Turned("other_user", "somebody else has connected this account meanwhile; nothing was changed")
     known = "" if fresh else given.connection.subject
     if known and given.subject != known:
         return _other_account(given)

@@ -96,6 +96,7 @@ class Committing:
             fields={**given.values, **kept.kept},
             offline=given.offline,
             anew=given.anew,
+            hand_over=given.hand_over,
         )
 
     def _change(self, found: Found, outcome: Standing, granted: Granted, intent: Intent) -> Change:

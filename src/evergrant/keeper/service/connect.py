@@ -25,6 +25,7 @@ from evergrant.keeper.service.requested import Requested
 from evergrant.keeper.service.returning import check_return
 from evergrant.keeper.service.told import Connected, Link
 from evergrant.keeper.settings import Client
+from evergrant.keeper.vault.port import Found
 from evergrant.keeper.wire.token_request import token_request
 from evergrant.protocol.authorization_url import authorization_url
 from evergrant.protocol.callback import Callback, came_to, issuer_agrees, read_callback
@@ -70,11 +71,12 @@ class Connect:
         check_names(tenant=tenant, account=account, user=user, tags=tags)
         ours = self._ground.client(client)
         check_return(return_to, self._ground.settings.return_to)
-        found = await rows.opened(self._ground, ours, account, user, tenant, hand_over=hand_over)
+        found = await rows.found(self._ground, ours, account, user, tenant, hand_over=hand_over)
         provider = self._facts.of(ours, found.connection, values)
         _check_filled(provider)
         asked = wanted(ours, provider, scopes, offline=offline)
-        secret = self._ground.draw
+        back = redirect_uri or self._redirect_uri(ours)
+        found = await rows.kept(self._ground, found)
         requested = Requested(
             tenant=tenant,
             connection_id=found.connection.id,
@@ -82,17 +84,17 @@ class Connect:
             account=account,
             user=user,
             scopes=asked,
-            redirect_uri=redirect_uri or self._redirect_uri(ours),
-            verifier="" if provider.pkce is Pkce.UNSUPPORTED else secret(),
-            nonce=secret() if "openid" in asked else "",
+            redirect_uri=back,
+            verifier="" if provider.pkce is Pkce.UNSUPPORTED else self._ground.draw(),
+            nonce=self._ground.draw() if "openid" in asked else "",
             return_to=return_to,
             tags=dict(tags or {}),
             values=dict(values or {}),
             anew=found.connection.health is Health.REVOKED,
             offline=offline,
+            hand_over=hand_over,
         )
-        again = offline is not False and needs_refresh_token(found.connection, found.records, asked)
-        return await self._sent_away(ours, provider, requested, found.connection, again=again)
+        return await self._sent_away(ours, provider, requested, found)
 
     @steady
     async def finish(self, callback_url: str, user: str, *, tenant: str = "") -> Connected:
@@ -162,9 +164,10 @@ class Connect:
             msg = f"{requested.client} is not offered any more"
             raise CallbackRefused(msg, "unknown_state") from None
 
-    async def _sent_away(
-        self, ours: Client, provider: Provider, requested: Requested, connection: Connection, *, again: bool
-    ) -> Link:
+    async def _sent_away(self, ours: Client, provider: Provider, requested: Requested, found: Found) -> Link:
+        connection = found.connection
+        again = requested.offline is not False
+        again = again and needs_refresh_token(connection, found.records, requested.scopes)
         state = self._ground.draw()
         now = self._ground.clock.now()
         until = now + self._ground.settings.link_seconds

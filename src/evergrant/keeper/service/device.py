@@ -91,22 +91,25 @@ class Device:
         user = user or account
         check_names(tenant=tenant, account=account, user=user, tags=tags)
         ours = self._ground.client(client)
-        found = await rows.opened(self._ground, ours, account, user, tenant, hand_over=hand_over)
+        found = await rows.found(self._ground, ours, account, user, tenant, hand_over=hand_over)
         provider = self._facts.of(ours, found.connection, values)
         if not provider.device_url:
             msg = f"{provider.name} has no device authorization; connect with a browser"
             raise BadRequest(msg)
+        asked = wanted(ours, provider, scopes, offline=offline)
+        found = await rows.kept(self._ground, found)
         requested = Requested(
             tenant=tenant,
             connection_id=found.connection.id,
             client=client,
             account=account,
             user=user,
-            scopes=wanted(ours, provider, scopes, offline=offline),
+            scopes=asked,
             tags=dict(tags or {}),
             values=dict(values or {}),
             anew=found.connection.health is Health.REVOKED,
             offline=offline,
+            hand_over=hand_over,
         )
         code = await self._code(ours, provider, requested)
         await self._begun(found.connection, requested)

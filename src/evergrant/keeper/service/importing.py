@@ -68,12 +68,13 @@ class Importing:
         check_names(tenant=tenant, account=existing.account, user=user, tags=existing.tags)
         _check_tokens(existing)
         ours = self._ground.client(existing.client)
-        found = await rows.opened(self._ground, ours, existing.account, user, tenant)
+        found = await rows.found(self._ground, ours, existing.account, user, tenant)
         gaps = self._facts.base(ours, found.connection).placeholders
         values = {name: value for name, value in existing.fields.items() if name in gaps}
         provider = self._facts.of(ours, found.connection, values)
         self._check_place(found, existing, provider)
         await self._check_duplicates(found.connection, existing, provider)
+        found = await rows.kept(self._ground, found)
         return await self._written(found, existing, provider, user)
 
     async def lines(self, text: Iterable[str | bytes], *, tenant: str = "", key: Keyring | None = None) -> Report:

@@ -35,6 +35,7 @@ class Requested:
     """What fills the placeholders in the provider's addresses."""
     anew: bool = False
     """It began after a disconnect; one that began before must not undo it."""
+    hand_over: bool = False
     offline: bool | None = None
     """Whether a refresh token is a must; None: if the provider gives one when it is asked properly."""
 
