@@ -411,16 +411,21 @@ class MemoryVault:
     async def sweep(self, now: int, *, keep_events: int, limit: int = 500) -> int:
         with self._writing():
             rest = now - comparing.INTENT_REST
-            closed = [k for k, (i, _) in self._intents.items() if i.step is Step.CLOSED and i.deadline < rest][:limit]
-            for intent_id in closed:
+            intents = [intent for intent, _ in self._intents.values()]
+            over = [(i.deadline, i.id) for i in intents if i.step is Step.CLOSED and i.deadline < rest]
+            closed = sorted(over)[:limit]
+            for _, intent_id in closed:
                 del self._intents[intent_id]
             left = limit - len(closed)
-            expired = [key for key, pending in self._pendings.items() if pending.until <= now][:left]
-            for digest in expired:
+            expired = sorted((pending.until, key) for key, pending in self._pendings.items() if pending.until <= now)[
+                :left
+            ]
+            for _, digest in expired:
                 del self._pendings[digest]
             left -= len(expired)
-            past = [k for k, r in self._records.items() if r.previous and 0 < r.previous_until < now][:left]
-            for key in past:
+            windows = [(r.previous_until, key) for key, r in self._records.items() if r.previous]
+            past = sorted(one for one in windows if 0 < one[0] < now)[:left]
+            for _, key in past:
                 self._records[key] = replace(self._records[key], previous=b"", previous_until=0)
             left -= len(past)
             return limit - left + self._forget_events(now - keep_events, left)

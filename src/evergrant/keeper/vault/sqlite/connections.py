@@ -179,7 +179,8 @@ class Connections:
         """Drop previous tokens whose window is over; how many."""
         self._ask.run(
             "UPDATE record SET previous = x'', previous_until = 0 WHERE rowid IN"
-            " (SELECT rowid FROM record WHERE previous_until > 0 AND previous_until < ? AND previous <> x'' LIMIT ?)",
+            " (SELECT rowid FROM record WHERE previous_until > 0 AND previous_until < ? AND previous <> x''"
+            " ORDER BY previous_until, connection_id, name LIMIT ?)",
             (now, limit),
         )
         return self._ask.changed()

@@ -56,7 +56,9 @@ class Outgoing:
     def forget_expired(self, now: int, limit: int) -> int:
         """Drop pendings that have expired; how many."""
         self._ask.run(
-            "DELETE FROM pending WHERE rowid IN (SELECT rowid FROM pending WHERE until <= ? LIMIT ?)", (now, limit)
+            "DELETE FROM pending WHERE rowid IN"
+            " (SELECT rowid FROM pending WHERE until <= ? ORDER BY until, state_digest LIMIT ?)",
+            (now, limit),
         )
         return self._ask.changed()
 

@@ -140,7 +140,7 @@ class Spending:
         """Drop closed intents with a deadline before an instant; how many."""
         self._ask.run(
             "DELETE FROM intent WHERE rowid IN"
-            " (SELECT rowid FROM intent WHERE step = 'closed' AND deadline < ? LIMIT ?)",
+            " (SELECT rowid FROM intent WHERE step = 'closed' AND deadline < ? ORDER BY deadline, id LIMIT ?)",
             (before, limit),
         )
         return self._ask.changed()
