@@ -200,6 +200,18 @@ def test_a_file_that_is_gone_when_a_new_key_is_met_is_one_sentence(path):
     assert running.get(running.current.id) is running.current
 
 
+def add_one(path) -> str:
+    return add_current(path, SystemEntropy()).current.id
+
+
+def test_processes_that_turn_the_key_at_once_lose_none(path):
+    made = from_file(path, SystemEntropy(), make=True).current.id
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        added = [job.result(60) for job in [pool.submit(add_one, path) for _ in range(24)]]
+    assert len(set(added)) == 24
+    assert set(from_file(path, ENTROPY, make=False).ids) == {made, *added}
+
+
 # ---- the operating system's keyring
 
 

@@ -5,10 +5,13 @@ current one, retiring an old one. What must not: what is sealed (`sealing`), the
 A key is one line, base64 of 32 bytes. The first line is current; lines that begin with `#` are remarks.
 """
 
+import fcntl
 import importlib
+import os
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -104,10 +107,11 @@ def add_current(path: Path, entropy: Entropy) -> Keyring:
 
     What was sealed before stays readable. Other processes seal under the old key until they read the file again.
     """
-    lines = _lines(owned_text(path))
-    from_keys_text("\n".join(lines), str(path))
-    write_key_file(path, [_drawn(entropy), *lines], entropy, replace=True)
-    return from_file(path, entropy, make=False)
+    with _alone(path):
+        lines = _lines(owned_text(path))
+        from_keys_text("\n".join(lines), str(path))
+        write_key_file(path, [_drawn(entropy), *lines], entropy, replace=True)
+        return from_file(path, entropy, make=False)
 
 
 def retire(path: Path, key_id: str, entropy: Entropy) -> Keyring:
@@ -115,15 +119,16 @@ def retire(path: Path, key_id: str, entropy: Entropy) -> Keyring:
 
     Whoever retires a key has made sure that nothing is sealed under it any more (`rewrapping.key_ids`).
     """
-    lines = _lines(owned_text(path))
-    ring = from_keys_text("\n".join(lines), str(path))
-    ring.get(key_id)
-    if key_id == ring.current.id:
-        msg = f"{path}: {key_id} is the current key; add a new one first"
-        raise KeyUnusable(msg)
-    left = [line for line in lines if from_text(line, str(path)).id != key_id]
-    write_key_file(path, left, entropy, replace=True)
-    return from_file(path, entropy, make=False)
+    with _alone(path):
+        lines = _lines(owned_text(path))
+        ring = from_keys_text("\n".join(lines), str(path))
+        ring.get(key_id)
+        if key_id == ring.current.id:
+            msg = f"{path}: {key_id} is the current key; add a new one first"
+            raise KeyUnusable(msg)
+        left = [line for line in lines if from_text(line, str(path)).id != key_id]
+        write_key_file(path, left, entropy, replace=True)
+        return from_file(path, entropy, make=False)
 
 
 def from_system(entropy: Entropy, *, account: str, make: bool, service: str = SERVICE) -> Keyring:
@@ -148,7 +153,10 @@ def from_system(entropy: Entropy, *, account: str, make: bool, service: str = SE
 
 
 def add_current_to_system(entropy: Entropy, *, account: str, service: str = SERVICE) -> Keyring:
-    """Put a new current key into the operating system's keyring, before the others. Raises `KeyUnusable`."""
+    """Put a new current key into the operating system's keyring, before the others. Raises `KeyUnusable`.
+
+    Such a keyring has no lock: only one process may do this at a time.
+    """
     backend = _backend()
     origin = f"the keyring entry {service}/{account}"
     from_system(entropy, account=account, make=False, service=service)
@@ -156,6 +164,21 @@ def add_current_to_system(entropy: Entropy, *, account: str, service: str = SERV
     fresh = "\n".join([_drawn(entropy), *_lines(text)])
     _in_time(lambda: backend.set_password(service, account, fresh), origin)
     return from_system(entropy, account=account, make=False, service=service)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time: of two that each add a key to what they read, one key would be lost with all it sealed."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        msg = f"{path}: the folder of the key cannot be opened: {error.strerror}"
+        raise KeyUnusable(msg) from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _keys(text: str, origin: str) -> list[LocalKek]:

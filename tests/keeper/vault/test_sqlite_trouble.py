@@ -69,17 +69,13 @@ async def test_the_loop_goes_on_while_another_process_holds_the_file(vault, path
     holder = apsw.Connection(str(path))
     holder.execute("BEGIN IMMEDIATE")
     waiting = asyncio.ensure_future(vault.change(step(one, records=[record(one, 2)])))
-    longest, before = 0.0, time.monotonic()
-    for _ in range(100):
+    for _ in range(20):
         await asyncio.sleep(0.002)
-        longest, before = max(longest, time.monotonic() - before), time.monotonic()
         assert (await found(vault, one)).connection == one, "readers are not held up"
-        before = time.monotonic()
-    assert not waiting.done()
+    assert not waiting.done(), "a loop that stood still would find it given up"
     holder.execute("COMMIT")
     holder.close()
     await waiting
-    assert longest < 0.5
     assert (await found(vault, one)).connection.version == 2
 
 
