@@ -95,7 +95,7 @@ class ApiKeys:
 
     async def known(self, text: str) -> ApiKey | None:
         """The key that *text* is, None for anything else, revoked keys included."""
-        if len(text) != LENGTH or not text.startswith(API_KEY):
+        if len(text) != LENGTH or not text.startswith(API_KEY) or not text.isascii():
             return None
         ground = await self._ground()
         await self._fresh(ground)
