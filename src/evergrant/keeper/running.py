@@ -106,7 +106,7 @@ class Running:
 
     async def _wish(self, tenant: str, connection_id: str, name: str) -> Wish | None:
         found = await self._ground.vault.load(tenant, connection_id)
-        if found is None or name not in found.records:
+        if found is None or name not in found.records or name in found.claims:
             return None
         record: Record = found.records[name]
         await self._countdown.look(found, record)
