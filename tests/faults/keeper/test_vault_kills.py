@@ -16,10 +16,14 @@ from collections import Counter
 import apsw
 import pytest
 
+from evergrant.entropy import SystemEntropy
+from evergrant.keeper import keyring
 from evergrant.keeper.connection import MAIN, Step
+from evergrant.keeper.rewrapping import key_ids
+from evergrant.keeper.sealing import Place, unlock
 from evergrant.keeper.vault.chain import verify
 from evergrant.keeper.vault.sqlite import SqliteVault
-from evergrant.testing.vault_contract.fixtures import ACME, connected, connection, record
+from evergrant.testing.vault_contract.fixtures import ACME, connected, connection, found, record, step
 from tests.faults.keeper.vault_worker import CONNECTIONS
 from tests.meta.claims import ROOT
 
@@ -30,8 +34,8 @@ SEED = int(os.environ.get("EVERGRANT_TEST_SEED", "1"))
 class Worker:
     """One process, and every line it has said."""
 
-    def __init__(self, path, owner: str, seed: int):
-        command = [sys.executable, "-m", "tests.faults.keeper.vault_worker", str(path), owner, str(seed)]
+    def __init__(self, module: str, *given: object):
+        command = [sys.executable, "-m", f"tests.faults.keeper.{module}", *map(str, given)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True)
         self.lines = []
         self._reading = threading.Thread(target=self._read, daemon=True)
@@ -127,7 +131,7 @@ def copied(path, folder):
 def test_keep_inv_2_k_14_a_worker_killed_at_any_moment_loses_nothing_acknowledged(path, tmp_path):
     chance, said = random.Random(SEED), []
     for n in range(KILLS):
-        worker = Worker(path, "solo", SEED * 1_000 + n)
+        worker = Worker("vault_worker", path, "solo", SEED * 1_000 + n)
         worker.wait_for(chance.randrange(1, 120))
         said += worker.kill()
         asyncio.run(judged(copied(path, tmp_path / f"kill {n}"), said, 1 * 3))
@@ -139,16 +143,59 @@ def test_keep_inv_2_k_14_a_worker_killed_at_any_moment_loses_nothing_acknowledge
 @pytest.mark.timeout(600)
 def test_keep_inv_1_k_15_k_16_two_processes_killed_in_turn_commit_every_version_once(path, tmp_path):
     chance, said = random.Random(SEED + 1), []
-    workers = {owner: Worker(path, owner, SEED + place) for place, owner in enumerate("ab")}
+    workers = {owner: Worker("vault_worker", path, owner, SEED + place) for place, owner in enumerate("ab")}
     for n in range(KILLS):
         owner = chance.choice("ab")
         workers[owner].wait_for(chance.randrange(1, 80))
         said += workers[owner].kill()
         if n < KILLS - 1:
-            workers[owner] = Worker(path, owner, SEED * 1_000 + n)
+            workers[owner] = Worker("vault_worker", path, owner, SEED * 1_000 + n)
     other = "a" if owner == "b" else "b"
     said += workers[other].kill()
     asyncio.run(judged(copied(path, tmp_path / "end"), said, 2 * 3))
     verbs = Counter(line["verb"] for line in said)
     print(f"{KILLS} kills: {dict(verbs)}")
     assert verbs["change"] > KILLS
+
+
+def place(n: int) -> Place:
+    return Place(ACME, connection(n).id, "main.refresh_token", 2)
+
+
+@pytest.mark.timeout(600)
+def test_keep_inv_6_k_21_a_turn_of_the_key_killed_at_any_moment_leaves_every_record_readable(path, tmp_path):
+    chance, said, key = random.Random(SEED + 2), [], tmp_path / "keeper.key"
+
+    async def fill() -> None:
+        vault = SqliteVault.open(path)
+        sealer = await unlock(vault, keyring.from_file(key, SystemEntropy(), make=True), SystemEntropy())
+        for n in range(CONNECTIONS):
+            one = (await found(vault, connection(n))).connection
+            sealed = sealer.seal(b"refresh token %d" % n, place(n))
+            await vault.change(
+                step(one, records=[record(one, 2, access_token=b"", previous=b"", refresh_token=sealed)])
+            )
+        await vault.close()
+
+    async def judge() -> int:
+        vault = SqliteVault.open(path)
+        try:
+            sealer = await unlock(vault, keyring.from_file(key, SystemEntropy(), make=False), SystemEntropy())
+            for n in range(CONNECTIONS):
+                sealed = (await found(vault, connection(n))).records[MAIN].refresh_token
+                assert sealer.unseal(sealed, place(n)) == b"refresh token %d" % n
+            return len(await key_ids(vault))
+        finally:
+            await vault.close()
+
+    asyncio.run(fill())
+    mixed = 0
+    for _ in range(KILLS):
+        worker = Worker("key_turner", path, key)
+        worker.wait_for(chance.randrange(1, 12))
+        said += worker.kill()
+        mixed += asyncio.run(judge()) > 1
+    verbs = Counter(line["verb"] for line in said)
+    assert not any(line.get("unreadable") for line in said)
+    print(f"{KILLS} kills, {mixed} of them in the middle of a turn: {dict(verbs)}")
+    assert verbs["added"] >= KILLS
