@@ -10,6 +10,7 @@ import pytest
 from evergrant.keeper.connection import Step
 from evergrant.keeper.errors import CallbackRefused, VaultTrouble
 from evergrant.keeper.event import What
+from evergrant.keeper.exchange import Answer, Asked, Lost
 from evergrant.keeper.service.connecting import Connecting
 from evergrant.keeper.service.landing import NAME
 from evergrant.keeper.vault.port import VaultUnavailable
@@ -216,3 +217,39 @@ async def test_k_22_disconnecting_shreds_a_reply_that_was_journalled_and_never_c
         after = await here.services.disconnect.disconnect("plain", "ada")
         assert after.health is Health.REVOKED
         assert [(intent.step, intent.reply) for intent, _ in here.vault._intents.values()] == [(Step.CLOSED, b"")]
+
+
+async def test_whoever_connects_next_commits_first_what_a_crash_left():
+    async with stage() as here:
+        assert await crashed(here, "change", 1, after=False)
+        here.clock.advance(int(here.ground.settings.claim_seconds) + 2)
+        assert (await here.connect()).reconnected
+        told = [what for what in await here.told() if what is not What.BEGUN]
+        assert told == [What.CONNECTED, What.RECONNECTED]
+
+
+class Losing:
+    """A transport whose answers to token requests never arrive."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+        self.sent = 0
+
+    async def send(self, asked: Asked, deadline: float) -> Answer:
+        if not asked.url.endswith("/token"):
+            return await self._real.send(asked, deadline)
+        self.sent += 1
+        await self._real.send(asked, deadline)
+        raise Lost("no answer")
+
+
+async def test_a_code_that_may_have_been_spent_is_never_sent_again():
+    async with stage() as here:
+        losing = Losing(here.ground.transport)
+        link = await here.services.connect.begin("plain", "ada")
+        callback = await here.browser(link.url)
+        with pytest.raises(CallbackRefused):
+            await Connecting(replace(here.ground, transport=losing)).connect.finish(callback, "ada")
+        assert losing.sent == 1
+        assert not await here.services.landing.recover("", link.connection_id)
+        assert losing.sent == 1
