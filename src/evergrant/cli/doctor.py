@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from evergrant.cli.keeper.place import vault_path
 from evergrant.cli.output import Exit, emit_one, emit_text, json_option, note, plural
 from evergrant.cli.place import Place, existing, finished, placed, reading
 
@@ -23,11 +24,22 @@ def doctor_(place: Place, as_json: bool) -> int:
     """Look at everything that a team forgets before it goes live.
 
     Each line is ok, warn or fail; warnings and failures say why they matter and what to do. Nothing is changed. While
-    the server runs, it is asked as well. The exit code is 6 when something failed.
+    the server runs, it is asked as well. A keeper's vault in the same place is looked at too; where there is no issuer,
+    `evergrant keeper doctor` looks at it alone. The exit code is 6 when something failed.
     """
+    found = list(_findings(place))
+    config = place.config
+    if vault_path(config).exists():
+        from evergrant.cli.keeper.doctor import findings
+
+        found += findings(config, vault_path(config))
+    return report(found, as_json=as_json)
+
+
+def report(found: list[Finding], *, as_json: bool) -> int:
+    """Print findings, and return the exit code that they mean."""
     from evergrant.cli.checks import Verdict
 
-    found = list(_findings(place))
     worst = next((v for v in (Verdict.FAIL, Verdict.WARN) if any(each.verdict is v for each in found)), Verdict.OK)
     if as_json:
         emit_one({"verdict": worst, "checks": [_record(finding) for finding in found]}, (), as_json=True)

@@ -19,6 +19,7 @@ CALLS: Final = (
     ("keeper key rotate",),
     ("keeper key retire", "{old key}", "--yes"),
     ("keeper event list",),
+    ("keeper doctor",),
     ("keeper api-key add", "billing", "--scope", "leases"),
     ("keeper api-key list",),
     ("keeper api-key revoke", "{api key}", "--yes"),

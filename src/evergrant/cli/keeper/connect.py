@@ -14,6 +14,7 @@ from evergrant.cli.output import Failure, duration, emit_one, json_option, note
 from evergrant.cli.place import Place
 
 if TYPE_CHECKING:
+    from evergrant.keeper.connection import Connection
     from evergrant.keeper.keeper import Keeper
     from evergrant.keeper.service.device import Prompt
     from evergrant.keeper.service.told import Connected
@@ -60,11 +61,14 @@ def connect_(
     elif not client:
         raise Failure("which provider?", hint="name a client of the configuration, or an issuer: --issuer URL")
     more: dict[str, Any] = {
-        "scopes": scopes, "tags": pairs(tags, "--tag"), "values": pairs(values, "--value"), "tenant": tenant,
+        "tags": pairs(tags, "--tag"), "values": pairs(values, "--value"), "tenant": tenant,
     }  # fmt: skip
 
     async def work(keeper: Keeper) -> Connected:
-        whose, user = await _who(keeper, client, account, tenant)
+        whose, before = await _who(keeper, client, account, tenant)
+        # Only whoever connected an account may do so again, and it is asked for no less than it was.
+        user = before.user if before is not None else whose
+        more["scopes"] = scopes or (before.asked_scope if before is not None else ())
         if device:
             return await keeper.connect_device(client, whose, lambda prompt: _show(prompt, keeper), user=user, **more)
         opening = _print if no_browser else _open
@@ -79,8 +83,8 @@ def connect_(
     note(f"connected; an access token: evergrant keeper token {client}")
 
 
-async def _who(keeper: Keeper, client: str, account: str | None, tenant: str) -> tuple[str, str]:
-    """The account to connect and whoever connected it before, since only they may do so again."""
+async def _who(keeper: Keeper, client: str, account: str | None, tenant: str) -> tuple[str, Connection | None]:
+    """The account to connect, and its connection as it is."""
     from evergrant.keeper.connection import Health
 
     (await keeper.rooms()).ground.client(client)
@@ -91,8 +95,8 @@ async def _who(keeper: Keeper, client: str, account: str | None, tenant: str) ->
             f"several accounts are known at {client}", hint="say which one, or name a new one: --account NAME"
         )
     if known:
-        return known[0].account, known[0].user
-    return account or MYSELF, account or MYSELF
+        return known[0].account, known[0]
+    return account or MYSELF, None
 
 
 def _told(done: Connected) -> dict[str, Any]:

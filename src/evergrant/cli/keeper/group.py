@@ -25,6 +25,7 @@ VERBS: Final = (
     Verb("serve", "Serve the keeper over HTTP, and refresh in the background.", f"{_HERE}.serve"),
     Verb("api-key", "Say who may ask the REST API.", f"{_HERE}.api_key"),
     Verb("key", "See the keys that seal the vault, and turn them.", f"{_HERE}.key"),
+    Verb("doctor", "Say what of the keeper is not fit for production.", f"{_HERE}.doctor"),
     Verb("event", "Read the keeper's audit trail.", f"{_HERE}.event"),
 )
 

@@ -111,7 +111,7 @@ def opened(config: Config, page: str = "") -> Keeper:
 
     path = vault_path(config)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Keeper.open(str(path), key=keyring(config), settings=settings(config, page), catalog=_with_issuers(config))
+    return Keeper.open(str(path), key=keyring(config), settings=settings(config, page), catalog=with_issuers(config))
 
 
 def keeping(place: Place, work: Callable[[Keeper], Awaitable[T]], *, make: bool = False) -> T:
@@ -249,7 +249,7 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
-def _with_issuers(config: Config) -> Catalog:
+def with_issuers(config: Config) -> Catalog:
     """The catalog, with the issuers that clients name; each is asked for its document when nobody has lately."""
     known = catalog(config)
     named = {name: client.issuer for name, client in config.clients.items() if client.issuer}
