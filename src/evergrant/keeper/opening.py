@@ -60,6 +60,7 @@ class Rooms:
 
     async def close(self, seconds: float) -> None:
         """Let refreshes finish within *seconds*, note what was used, and close wire and vault."""
+        await self.connecting.landing.rest(seconds)
         await self.refresher.flights.land(seconds)
         await self.watch.leave()
         await self.ground.transport.close()

@@ -11,10 +11,13 @@ from evergrant.keeper.connection import Step
 from evergrant.keeper.errors import CallbackRefused, VaultTrouble
 from evergrant.keeper.event import What
 from evergrant.keeper.exchange import Answer, Asked, Lost
+from evergrant.keeper.keyring import Keyring
+from evergrant.keeper.sealing import Sealer
 from evergrant.keeper.service.connecting import Connecting
 from evergrant.keeper.service.landing import NAME
 from evergrant.keeper.vault.port import VaultUnavailable
 from evergrant.keeper.vault.sqlite import SqliteVault
+from evergrant.keys.local import LocalKek
 from tests.keeper.connect.scene import Health, Scene, stage
 
 VERBS = ("take_callback", "claim", "load", "intend", "journal", "change", "release")
@@ -253,3 +256,33 @@ async def test_a_code_that_may_have_been_spent_is_never_sent_again():
         assert losing.sent == 1
         assert not await here.services.landing.recover("", link.connection_id)
         assert losing.sent == 1
+
+
+async def test_a_browser_that_closes_during_the_exchange_costs_no_grant():
+    async with stage("held_reply:on=exchange") as here:
+        link = await here.services.connect.begin("plain", "ada")
+        callback = await here.browser(link.url)
+        task = asyncio.create_task(here.services.connect.finish(callback, "ada"))
+        for _ in range(10_000):
+            if here.chaos.ledger.granted:
+                break
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        here.chaos.release()
+        await here.services.landing.rest(10)
+        found = await here.services.finding.named("plain", "ada")
+        assert found.connection.health is Health.ACTIVE
+        assert all(await here.tokens(found.connection))
+
+
+async def test_a_reply_under_a_key_that_is_missing_for_now_waits_for_it():
+    async with stage() as here:
+        assert await crashed(here, "change", 1, after=False)
+        here.clock.advance(int(here.ground.settings.claim_seconds) + 2)
+        connection = (await here.vault.look_up("", "plain", "ada")).connection
+        other = replace(here.ground, sealer=Sealer(Keyring([LocalKek(b"x" * 32)]), here.ground.entropy))
+        assert not await Connecting(other).landing.recover("", connection.id)
+        assert await here.services.landing.recover("", connection.id)
+        assert all(await here.tokens(connection))

@@ -20,7 +20,7 @@ from evergrant.keeper.service.replied import Journalled
 from evergrant.keeper.service.sealed import refresh_of, with_tokens
 from evergrant.keeper.service.telling import Telling
 from evergrant.keeper.service.told import Connected
-from evergrant.keeper.vault.port import Change, Fenced, Found
+from evergrant.keeper.vault.port import Change, Fenced, Found, Missing
 
 TRIES: Final = 20
 WAITS: Final = 120
@@ -52,6 +52,9 @@ class Committing:
                 await self._ground.vault.change(self._change(found, outcome, granted, intent))
             except Fenced:
                 continue
+            except Missing:
+                msg = "the connection was deleted meanwhile"
+                raise CallbackRefused(msg, "exchange_failed") from None
             await self._farewell(kept, provider, outcome, replaced)
             return Connected(
                 connection=outcome.connection,

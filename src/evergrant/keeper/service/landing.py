@@ -4,10 +4,11 @@ A code is worth one exchange (RFC 6749 section 4.1.2). So the exchange is noted 
 journalled, sealed, with all that it is judged by, before anybody reads it: a crash afterwards loses no grant.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from evergrant.keeper.connection import Claim, Intent, Step
 from evergrant.keeper.decision.answer import read
@@ -45,12 +46,37 @@ class Landing:
         self._committing = committing
         self._identity = Identity(ground)
         self._owner = ground.draw(16)
+        self._under_way: set[asyncio.Task[Connected]] = set()
 
     async def exchange(self, asked: Asked, spent: str, given: Requested, kept: Mapping[str, str]) -> Connected:
         """Spend the code *spent* with the request *asked*, once.
 
         Raises `CallbackRefused` (exchange_failed, account_changed, no_refresh_token); what worked before works on.
         """
+        return await self._unbroken(self._exchanged(asked, spent, given, kept))
+
+    async def land(self, answer: Answer, spent: str, given: Requested) -> Connected:
+        """The same for an answer that is here already: that of the last poll for a device."""
+        return await self._unbroken(self._taken_in(answer, spent, given))
+
+    async def rest(self, seconds: float) -> None:
+        """Wait until everything that was begun has ended, at most *seconds*."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=seconds)
+
+    async def _unbroken(self, work: Coroutine[Any, Any, Connected]) -> Connected:
+        """Go on when the caller has gone: a browser that closes must not cost a grant that it was given."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[Connected]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked was told; if they have gone, nobody is left to tell
+
+    async def _exchanged(self, asked: Asked, spent: str, given: Requested, kept: Mapping[str, str]) -> Connected:
         claim = await self._claimed(given)
         try:
             intent = await self._noted(claim, spent)
@@ -59,8 +85,7 @@ class Landing:
         finally:
             await self._release(claim)
 
-    async def land(self, answer: Answer, spent: str, given: Requested) -> Connected:
-        """The same for an answer that is here already: that of the last poll for a device."""
+    async def _taken_in(self, answer: Answer, spent: str, given: Requested) -> Connected:
         claim = await self._claimed(given)
         try:
             intent = await self._noted(claim, spent)
@@ -95,8 +120,7 @@ class Landing:
         try:
             kept = replied.opened(intent, found.connection.tenant, self._ground.sealer)
         except Unreadable:
-            await self._close(found, intent, "unreadable")
-            return False
+            return False  # a key may be missing for now
         try:
             await self._landed(kept, intent)
         except CallbackRefused:
@@ -121,8 +145,10 @@ class Landing:
 
     async def _tidied(self, given: Requested) -> None:
         found = await self._ground.vault.load(given.tenant, given.connection_id)
-        if found is not None and NAME in found.intents:
-            await self._recovered(found, found.intents[NAME])
+        if found is None or NAME not in found.intents:
+            return
+        if not await self._recovered(found, found.intents[NAME]):
+            await self._end(given, "overtaken")
 
     async def _noted(self, claim: Claim, spent: str) -> Intent:
         now = self._ground.clock.now()
