@@ -42,10 +42,16 @@ def close_registry(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def overhear() -> Iterator[None]:
-    """Record what issuers in this process answer, and the password of the people in it."""
+    """Record what issuers in this process answer, the password of the people in it, and what chaos providers issue."""
+    with pytest.MonkeyPatch.context() as patch:
+        _overhear_issuers(patch)
+        _overhear_chaos(patch)
+        yield
+
+
+def _overhear_issuers(patch: pytest.MonkeyPatch) -> None:
     in_process = sys.modules.get("evergrant.testing.in_process")
     if in_process is None:  # no test of this run has such an issuer
-        yield
         return
     exchange = in_process.exchange
 
@@ -57,9 +63,21 @@ def overhear() -> Iterator[None]:
         return reply
 
     record_secret(in_process.PASSWORD)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(in_process, "exchange", overheard)
-        yield
+    patch.setattr(in_process, "exchange", overheard)
+
+
+def _overhear_chaos(patch: pytest.MonkeyPatch) -> None:
+    grants = sys.modules.get("evergrant.testing.chaos.grants")
+    if grants is None:  # no test of this run has such a provider
+        return
+    text = grants.Book.text
+
+    def overheard(*given: Any) -> str:
+        minted = text(*given)
+        record_secret(minted)
+        return minted
+
+    patch.setattr(grants.Book, "text", overheard)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
