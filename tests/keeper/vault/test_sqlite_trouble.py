@@ -380,6 +380,21 @@ async def test_k_22_what_was_removed_is_nowhere_in_the_files(vault, path):
     assert lying_in(path, marks[keep.id])
 
 
+async def test_k_22_tokens_that_were_taken_away_or_are_over_are_nowhere_in_the_files(vault, path):
+    blank, swept = await connected(vault, 1), await connected(vault, 2)
+    marks = {one.id: name * 8 for one, name in ((blank, b"blanked-sealed-"), (swept, b"swept-previous-"))}
+    for one in (blank, swept):
+        token = {"refresh_token" if one is blank else "previous": marks[one.id], "previous_until": NOW + 5}
+        await vault.change(step(one, records=[record(one, 2, **token)]))
+        assert lying_in(path, marks[one.id])
+    empty = record(blank, 3, access_token=b"", refresh_token=b"", previous=b"", previous_until=0)
+    await vault.change(step((await found(vault, blank)).connection, records=[empty]))
+    assert not lying_in(path, marks[blank.id])
+    assert lying_in(path, marks[swept.id])
+    assert await vault.sweep(NOW + 6, keep_events=10**9) == 1
+    assert not lying_in(path, marks[swept.id])
+
+
 def lying_in(path, mark: bytes) -> bool:
     return any(mark in file.read_bytes() for file in path.parent.iterdir())
 

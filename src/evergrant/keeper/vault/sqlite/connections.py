@@ -33,8 +33,8 @@ class Connections:
 
     def __init__(self, ask: Asking, spending: Spending, trail: Trail, outgoing: Outgoing) -> None:
         self._ask, self._spending, self._trail, self._outgoing = ask, spending, trail, outgoing
-        self.removed = False
-        """Whether something was removed that may still lie in the write-ahead log."""
+        self.shredded = False
+        """Whether tokens were taken away that may still lie in the write-ahead log."""
 
     # ---- reading
 
@@ -141,6 +141,8 @@ class Connections:
             self._ask.run("UPDATE record SET asleep = ? WHERE connection_id = ?", (asleep, connection.id))
         for record in change.records:
             self._ask.run(_PUT_RECORD, _record_row(record, asleep=asleep))
+            if not (record.access_token or record.refresh_token):
+                self.shredded = True
         self._spending.note(change)
         if change.claim is not None and change.release:
             self._spending.release(change.claim)
@@ -167,7 +169,7 @@ class Connections:
         for table in _PARTS:
             self._ask.run(f"DELETE FROM {table} WHERE connection_id = ?", (connection_id,))  # noqa: S608 - own names
         self._trail.add(events)
-        self.removed = True
+        self.shredded = True
 
     def touch(self, connection_id: str, name: str, used_at: int) -> None:
         self._ask.run(
@@ -183,7 +185,9 @@ class Connections:
             " ORDER BY previous_until, connection_id, name LIMIT ?)",
             (now, limit),
         )
-        return self._ask.changed()
+        forgotten = self._ask.changed()
+        self.shredded = self.shredded or forgotten > 0
+        return forgotten
 
     def _tag(self, connection: Connection) -> None:
         self._ask.run_many(

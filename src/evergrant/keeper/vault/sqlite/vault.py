@@ -73,12 +73,12 @@ class SqliteVault:
         return self._writing[1]
 
     def _committed(self, _size: int) -> None:
-        """On the writer's thread, after a commit: clear the log of what was removed, as soon as no reader is in it."""
+        """On the writer's thread, after a commit: clear the log of what was shredded, as soon as no reader is in it."""
         connection, tables = self._writing
-        if tables.connections.removed and connection.get_autocommit():
+        if tables.connections.shredded and connection.get_autocommit():
             with suppress(apsw.BusyError):
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-                tables.connections.removed = False
+                tables.connections.shredded = False
 
     async def _write(self, work: Callable[[Tables], T]) -> T:
         try:
