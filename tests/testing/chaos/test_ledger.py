@@ -52,6 +52,9 @@ async def test_the_ledger_knows_how_many_of_one_token_were_under_way_at_once():
         caller.chaos.release()
         await asyncio.gather(*under_way)
         assert caller.chaos.ledger.most_in_flight == 3
+        await caller.refresh(tokens[0])
+        assert caller.chaos.ledger.most_in_flight == 3
+        assert not any(caller.chaos.ledger._in_flight.values())
 
 
 async def test_what_the_ledger_says_holds_no_token():

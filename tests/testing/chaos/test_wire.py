@@ -6,6 +6,7 @@ import re
 import string
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
 from evergrant.testing.chaos import Chaos
@@ -39,6 +40,19 @@ async def test_requests_that_come_at_once_are_answered_in_their_order():
 async def test_the_connection_of_an_old_client_is_closed_after_its_answer():
     async with Chaos() as chaos:
         assert b"200 OK" in await exchanged(chaos, b"GET /jwks HTTP/1.0\r\n\r\n")
+
+
+@pytest.mark.parametrize(("mode", "resets"), [("reset_after", True), ("reset_before", True), ("lost_reply", False)])
+async def test_a_reset_is_a_reset_and_a_lost_reply_an_orderly_end(mode: str, resets: bool):
+    async with Chaos("plain", [mode], seed=1) as chaos:
+        body = f"grant_type=refresh_token&refresh_token={chaos.grant().refresh_token}&client_id={chaos.client_id}"
+        head = "POST /token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n"
+        raw = f"{head}content-length: {len(body)}\r\n\r\n{body}".encode()
+        try:
+            said: bytes | None = await exchanged(chaos, raw)
+        except ConnectionResetError:
+            said = None
+        assert said == (None if resets else b"")
 
 
 async def test_what_is_not_http_is_told_so():
