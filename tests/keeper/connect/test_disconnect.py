@@ -10,6 +10,7 @@ from evergrant.keeper.connection import Reason
 from evergrant.keeper.errors import BadRequest, CallbackRefused, NotUsable, UnknownConnection
 from evergrant.keeper.event import What
 from evergrant.keeper.provider.model import Revoke, RevokeVerb, Rotates
+from evergrant.keeper.service.connecting import Connecting
 from evergrant.keeper.service.disconnect import Siblings
 from evergrant.keeper.service.importing import Existing
 from tests.keeper.connect.scene import Health, Scene, stage
@@ -283,3 +284,24 @@ async def test_whoever_disconnects_while_somebody_is_away_is_not_connected_again
         assert await emptied(here, connection)
         assert set(here.chaos.ledger.ended) == set(here.chaos.ledger.granted), "what came late was ended too"
         assert (await here.connect()).connection.health is Health.ACTIVE
+
+
+async def test_an_account_of_a_client_that_is_not_ours_any_more_stays_revoking_until_it_is_or_is_let_go():
+    async with stage() as here:
+        connection = (await here.connect()).connection
+        bare = Connecting(replace(here.ground, settings=replace(here.ground.settings, clients={})))
+        after = await bare.disconnect.disconnect("plain", "ada")
+        assert after.health is Health.REVOKING
+        assert "no client is named plain" in after.detail
+        assert not await emptied(here, connection)
+        after = await bare.disconnect.disconnect("plain", "ada", siblings=Siblings.SPARE)
+        assert after.health is Health.REVOKED
+        assert await emptied(here, connection)
+
+
+async def test_two_who_disconnect_at_once_both_find_it_done():
+    async with stage() as here:
+        await here.connect()
+        done = await asyncio.gather(*(here.services.disconnect.disconnect("plain", "ada") for _ in range(3)))
+        assert {one.health for one in done} == {Health.REVOKED}
+        assert (await here.told()).count(What.REVOKED) == 1

@@ -4,6 +4,7 @@ What the provider could not be told stays visible as `revoking` and is tried aga
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -14,7 +15,7 @@ from evergrant.keeper.decision.health import event, moved
 from evergrant.keeper.decision.letter import letter, lettered
 from evergrant.keeper.errors import BadRequest, KeeperError, NotUsable, TryLater
 from evergrant.keeper.event import Event, What
-from evergrant.keeper.provider.model import Provider, RevokeVerb
+from evergrant.keeper.provider.model import Provider, Revoke, RevokeVerb
 from evergrant.keeper.sealing import Unreadable
 from evergrant.keeper.service.facts import Facts
 from evergrant.keeper.service.finding import Finding
@@ -23,7 +24,7 @@ from evergrant.keeper.service.ground import Ground, steady
 from evergrant.keeper.service.sealed import access_of, refresh_of, with_tokens
 from evergrant.keeper.service.telling import Telling
 from evergrant.keeper.service.told import Ends, Sibling
-from evergrant.keeper.vault.port import Change, Fenced, Found, Wanted
+from evergrant.keeper.vault.port import Change, Fenced, Found, VaultUnavailable, Wanted
 
 TRIES: Final = 20
 WAIT: Final = 0.25
@@ -92,9 +93,12 @@ class Disconnect:
         try:
             found = await self._marked(found, by, silent=silent)
             return await self._told(found, silent=silent)
+        except Fenced:  # somebody else was faster, and has said so to the provider
+            return (await self._finding.named(client, account, tenant)).connection
         finally:
             for claim in claims:
-                await self._ground.vault.release(claim)
+                with suppress(VaultUnavailable):  # then it runs out by itself
+                    await self._ground.vault.release(claim)
 
     async def resume(self, *, limit: int = 100) -> int:
         """Try again what is due, of all tenants; how many are revoked now. For the background."""
@@ -125,7 +129,7 @@ class Disconnect:
 
     async def _ends(self, found: Found) -> Ends:
         connection = found.connection
-        provider = self._provider(connection)
+        revoke = self._revoke(connection)
         same: dict[str, bool] = {}
         elsewhere = False
         for record in found.records.values():
@@ -134,12 +138,12 @@ class Disconnect:
                     elsewhere = True
                 elif key != connection.id:
                     same[key] = True
-        if provider.revoke.ends_only_itself is False and connection.subject:
+        if revoke.ends_only_itself is False and connection.subject:
             for key in await self._same_account(connection):
                 same.setdefault(key, False)
         siblings = [await self._sibling(connection.tenant, key, sure=sure) for key, sure in sorted(same.items())]
-        told = provider.revoke.verb is not RevokeVerb.NONE
-        return Ends(connection.id, told, provider.revoke.blast_radius, tuple(one for one in siblings if one), elsewhere)
+        told = revoke.verb is not RevokeVerb.NONE
+        return Ends(connection.id, told, revoke.blast_radius, tuple(one for one in siblings if one), elsewhere)
 
     async def _same_account(self, connection: Connection) -> list[str]:
         found: list[str] = []
@@ -165,7 +169,7 @@ class Disconnect:
 
     async def _freshened(self, found: Found) -> None:
         """A provider that is told with an access token needs one that lives."""
-        revoke = self._provider(found.connection).revoke
+        revoke = self._revoke(found.connection)
         if self._freshen is None or not ("bearer" in revoke.auth or revoke.verb is RevokeVerb.API_CALL):
             return
         soon = self._ground.clock.now() + SOON
@@ -272,6 +276,13 @@ class Disconnect:
         for intent in found.intents.values() if found is not None else ():
             closed = replace(intent, step=Step.CLOSED, outcome="revoked", reply=b"", earlier=())
             await self._ground.vault.change(Change(connection, connection.version, intent=closed))
+
+    def _revoke(self, connection: Connection) -> Revoke:
+        """How the provider is told; nothing, while its client is not among ours any more."""
+        try:
+            return self._provider(connection).revoke
+        except KeeperError:
+            return Revoke()
 
     def _provider(self, connection: Connection) -> Provider:
         return self._facts.of(self._ground.client(connection.client), connection)
