@@ -60,6 +60,7 @@ async def test_an_openid_issuer_becomes_a_provider(there: Site, fetch: Fetcher) 
     assert provider.client_auth == (ClientAuth.PRIVATE_KEY_JWT, ClientAuth.POST, ClientAuth.NONE)
     assert provider.pkce is Pkce.SUPPORTED
     assert provider.refresh_scope == "offline_access"
+    assert provider.reconsent_params == {"prompt": "consent"}, "an OpenID server may ignore offline_access without"
     assert set(provider.scopes) == {"openid", "email", "offline_access"}
     assert provider.sources == (there.origin + OPENID,)
     assert provider.checked_on == "2026-11-21"

@@ -42,6 +42,8 @@ _SCOPES: Final[Mapping[str, str]] = {
     "email": "See your e-mail address",
     "offline_access": "Stay connected when you are away",
 }
+_CONSENT: Final = {"prompt": "consent"}
+"""Without it an OpenID server has to ignore offline_access (OpenID Connect Core section 11)."""
 _FOUND: Final = 200
 _PORTS: Final = {"https": 443, "http": 80}
 _DEFAULT_AUTH: Final = ["client_secret_basic"]
@@ -198,6 +200,7 @@ def _provider(
         client_auth=_client_auth(document, issuer),
         pkce=_pkce(document),
         refresh_scope="offline_access" if "offline_access" in scopes else "",
+        reconsent_params=_CONSENT if "offline_access" in scopes else {},
         scopes={scope: meaning for scope, meaning in _SCOPES.items() if scope in scopes},
         revoke=_revoke(endpoints.get("revocation_endpoint", "")),
         quirks=quirks,

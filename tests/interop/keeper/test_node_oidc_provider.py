@@ -1,0 +1,89 @@
+"""The keeper at node-oidc-provider, with rotation, where a spent refresh token ends the whole grant.
+
+Hours pass by a file that the server's process and the keepers read: its `Date` is overridden, its lifetimes are those
+of every day (an hour, two weeks).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evergrant.keeper.connection import Health, Reason
+from evergrant.keeper.errors import NeedsReauth, TryLater
+from evergrant.keeper.keeper import Keeper
+from tests import tools
+from tests.interop.keeper.foreign import Foreign, foreign
+from tests.interop.keeper.story import ACCOUNT, LIFETIME, STEP, RotatingServer, connected, opened
+from tests.interop.keeper.worker import THERE
+
+pytestmark = [pytest.mark.needs("node-packages"), pytest.mark.xdist_group("interop-keeper-node")]
+
+FACTS = {"rotates": "always", "retry": "no", "reuse_effect": "family_revoked"}
+"""What node-oidc-provider does, as an operator would write it down; no discovery document says so."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
+    script = tools.NODE_PACKAGES.parent / "oidc_provider.mjs"
+    with foreign([str(tools.node()), str(script)], tmp_path_factory.mktemp("node")) as running:
+        yield running
+
+
+class TestNodeOidcProvider(RotatingServer):
+    """The story that is the same everywhere, and what is this server's own."""
+
+    async def test_a_stolen_token_spent_by_somebody_else_ends_the_grant_and_the_keeper_says_that_it_was_not_us(
+        self, server: Foreign, tmp_path: Path
+    ) -> None:
+        async with await opened(server, tmp_path / "keeper.db", **FACTS) as keeper:
+            await connected(keeper, server)
+            for _ in range(2):
+                server.advance(STEP)
+                lease = await keeper.lease(THERE, ACCOUNT)
+            assert server.presented(server.witness.refreshes[-1].spent).json()["error"] == "invalid_grant"
+            assert server.answers(lease.token.reveal()) == 401, "reuse ends the access tokens of the grant, too"
+            with pytest.raises(NeedsReauth) as caught:
+                await keeper.report_unauthorized(lease)
+            assert caught.value.reason is Reason.GRANT_DEAD_UNEXPLAINED
+            assert caught.value.reconnect.startswith("https://app.example/reconnect?")
+
+    async def test_a_lost_reply_is_not_asked_for_again_while_the_old_token_works(
+        self, server: Foreign, tmp_path: Path
+    ) -> None:
+        async with await opened(server, tmp_path / "keeper.db", **FACTS) as keeper:
+            await connected(keeper, server)
+            lease = await keeper.lease(THERE, ACCOUNT)
+            before = len(server.witness.refreshes)
+            server.witness.lose()
+            with pytest.raises(TryLater):
+                await keeper.refresh(THERE, ACCOUNT)
+            assert server.witness.refreshes[-1].lost
+            server.advance(LIFETIME // 2)
+            held = await keeper.lease(THERE, ACCOUNT)
+            assert held.token.reveal() == lease.token.reveal()
+            assert server.answers(held.token.reveal()) == 200
+            assert held.health is Health.IN_DOUBT
+            assert len(server.witness.refreshes) == before + 1
+            server.advance(LIFETIME // 2)
+            await self._asked_once_more(keeper, server, before)
+
+    async def test_where_nothing_is_known_of_repeating_a_lost_reply_is_asked_for_once_more_and_not_again(
+        self, server: Foreign, tmp_path: Path
+    ) -> None:
+        async with await opened(server, tmp_path / "keeper.db") as keeper:
+            await connected(keeper, server)
+            before = len(server.witness.refreshes)
+            server.advance(LIFETIME)
+            server.witness.lose()
+            await self._asked_once_more(keeper, server, before)
+
+    async def _asked_once_more(self, keeper: Keeper, server: Foreign, before: int) -> None:
+        """With nothing left to lose the doubt is ended, and the user is asked for the right reason."""
+        for _ in range(2):
+            with pytest.raises(NeedsReauth) as caught:
+                await keeper.lease(THERE, ACCOUNT)
+            assert caught.value.reason is Reason.GRANT_LOST
+        first, second = server.witness.refreshes[before:]
+        assert first.spent == second.spent
+        assert (first.status, second.error) == (200, "invalid_grant")
