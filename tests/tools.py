@@ -87,8 +87,17 @@ def mount() -> Path:
     return Path(found)
 
 
+def curl() -> Path:
+    """The program that pages tell people to ask an API with."""
+    found = shutil.which("curl")
+    if found is None:
+        raise Missing("curl is not on PATH")
+    return Path(found)
+
+
 PROBES: Final[dict[str, Callable[[], Path]]] = {
     "chromium": chromium,
+    "curl": curl,
     "mount": mount,
     "node": node,
     "node-packages": node_packages,
