@@ -28,6 +28,7 @@ from evergrant.keeper.vault.port import Change, Found
 from evergrant.keeper.wire.transport import HttpTransport
 from evergrant.keys.local import LocalKek
 from evergrant.testing.chaos import PLAIN, Chaos
+from tests.secrecy import record_secret
 
 SITE = "https://app.example"
 AT = 1_800_000_000
@@ -78,7 +79,10 @@ class Scene:
         record = found.records[name]
         access = sealed.access_of(self.ground.sealer, connection.tenant, record)
         refresh = sealed.refresh_of(self.ground.sealer, connection.tenant, record)
-        return access.reveal() if access else "", refresh.reveal() if refresh else ""
+        clear = access.reveal() if access else "", refresh.reveal() if refresh else ""
+        for token in filter(None, clear):
+            record_secret(token)
+        return clear
 
     async def told(self, tenant: str = "") -> list[What]:
         return [one.event.what for one in await self.vault.events(tenant=tenant, limit=1000)]
