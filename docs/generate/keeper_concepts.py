@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from evergrant.keeper.connection import Connection, Health, Intent, Origin, Reason, Record, Step
 from evergrant.keeper.decision.answer import read
@@ -35,8 +35,7 @@ FATAL: Final = replace(STRICT, reuse_effect=ReuseEffect.CLIENT_USER_REVOKED)
 TELLING: Final = replace(STRICT, kills_old_access_token=True, probe_url="https://api.example.com/me")
 
 
-@dataclass(frozen=True)
-class Doubt:
+class Doubt(NamedTuple):
     """One row: what is known, and everything that the decision is given."""
 
     known: str

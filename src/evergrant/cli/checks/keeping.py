@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SUNSET_DAYS: Final = 365
 LATE: Final = 3_600
 RISKY: Final = ("retry", "grace", "rotates", "reuse_effect", "revoke.url")
-TODO: Final[Mapping[Health, str]] = {
+REMEDY: Final[Mapping[Health, str]] = {
     Health.NEEDS_REAUTH: "ask these users to connect again: evergrant keeper list --health needs_reauth",
     Health.SUSPENDED_CLIENT: "put the right id and secret into the configuration",
     Health.QUARANTINED: "look at each, then: evergrant keeper release or disconnect",
@@ -62,7 +62,7 @@ def clients(ours: Mapping[str, Client], catalog: Catalog, now: int) -> Iterator[
 
 def held(found: Held, now: int) -> Iterator[Finding]:
     """Judge what the vault holds."""
-    for health, todo in TODO.items():
+    for health, todo in REMEDY.items():
         if count := found.counts.get(health, 0):
             yield warn(
                 f"connections {health}", plural(count, "connection", "connections"), "callers get errors, or will",
