@@ -45,7 +45,7 @@ class ChangingContract(VaultFixtures):
         assert [stored.event for stored in await vault.events()] == [event(1), event(2)]
         assert await vault.letters(NOW + 1) == [letter()]
 
-    async def test_k_16_a_change_of_what_has_moved_on_writes_nothing(self, vault: Vault) -> None:
+    async def test_k_16_inv_16_a_change_of_what_has_moved_on_writes_nothing(self, vault: Vault) -> None:
         one = await connected(vault)
         claim = await claimed(vault, one)
         note = intent(claim)
@@ -61,7 +61,7 @@ class ChangingContract(VaultFixtures):
         assert await found(vault, one) == before
         assert (await vault.events(), await vault.letters(NOW + 99)) == ([], [])
 
-    async def test_k_16_a_late_writer_does_not_overwrite_what_came_after_it(
+    async def test_k_16_inv_16_a_late_writer_does_not_overwrite_what_came_after_it(
         self, vault: Vault, clock: FixedClock
     ) -> None:
         one = await connected(vault)
