@@ -78,6 +78,22 @@ def test_an_api_that_always_answers_401_is_asked_twice_and_no_more(send):
         assert leasing.reported == [1]
 
 
+class Moving(Api):
+    """Who comes with a good token is sent on to a place where no token is good enough."""
+
+    def judge(self, heard):
+        status, headers = super().judge(heard)
+        return (307, {"Location": "/never"}) if status == 200 and heard.path == "/things" else (status, headers)
+
+
+def test_a_repetition_that_is_led_on_and_refused_there_renews_nothing_again(send):
+    with served(Moving(good={NEW}, answers={"/never": (401, {})})) as api:
+        leasing = Leasing(next=[NEW, "tok_never_00000000"])
+        assert send(leasing, "GET", f"{api.url}/things") == 401
+        assert [one.path for one in api.heard] == ["/things", "/things", "/never"]
+        assert leasing.reported == [1]
+
+
 def test_a_body_that_cannot_be_sent_again_is_not_and_the_token_is_renewed_for_the_next_request(send):
     with served(Api(good={NEW})) as api:
         leasing = Leasing(next=[NEW])
