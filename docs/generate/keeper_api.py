@@ -73,7 +73,7 @@ never a token.
 _METRICS: Final = """\
 ## Metrics
 
-`/metrics` speaks the Prometheus text format to the networks named in the settings, `/healthz` and `/readyz` to everybody.
+`/metrics` speaks the Prometheus text format to the networks named in the settings; `/healthz` and `/readyz` answer all.
 Every label has a closed vocabulary; none names a tenant, an account, a user or a caller.
 """
 

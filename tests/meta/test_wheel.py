@@ -25,4 +25,4 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
     assert "evergrant/py.typed" in packed
     assert any(name.endswith(".sql") for name in packed)
     assert any("/pages/templates/" in name for name in packed)
-    assert any("/pages/static/" in name for name in packed)
+    assert any("/look/static/" in name for name in packed)

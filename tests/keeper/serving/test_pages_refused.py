@@ -101,6 +101,8 @@ async def test_k_05_in_a_mounted_service_the_application_says_who_is_there() -> 
         back = await callback_of(scene, await sent_away(scene, browser))
         who[0] = Person(ONE, "mallory")
         assert (await browser.open(back)).status == 403
+        theirs = await scene.link("ada")
+        assert "other_user" in (await browser.open(theirs)).said
         who[0] = None
         assert (await browser.open(f"{scene.address}/connections")).status == 403
         assert NOT_VISITING in browser.said

@@ -163,7 +163,7 @@ async def test_an_endpoint_that_fails_is_tried_again_and_one_that_took_it_is_lef
         assert (first.again, len(good.got), len(bad.got)) == (1, 1, 1)
         letter = (await scene.ask("GET", "/v1/webhooks")).json()["letters"][0]
         assert letter["tries"] == 1
-        assert letter["last_error"] == "hook-1: status 500"
+        assert letter["last_error"] == "hook-1 did not take it"
         assert (await scene.app.house.outbox.round()).again == 0
         bad.status = 200
         clock.advance(60)
@@ -194,12 +194,13 @@ async def test_after_a_day_a_letter_is_parked_shown_and_sent_when_somebody_says_
 
 async def test_u_ssrf_webhooks_do_not_go_into_our_own_network_or_wherever_a_redirect_says() -> None:
     async with received() as receiver:
-        async with posting(receiver, reach=Reach()) as scene:
+        async with posting(receiver, reach=Reach(), tenant=ONE) as scene:
             await quarantined(scene)
             await scene.app.house.outbox.round()
             assert receiver.got == []
             told = (await scene.ask("GET", "/v1/webhooks")).json()["letters"][0]["last_error"]
             assert "https" in told
+            assert receiver.url not in told
         receiver.status = 307
         async with posting(receiver) as scene:
             await quarantined(scene)
@@ -215,6 +216,17 @@ async def test_k_24_an_endpoint_of_one_tenant_gets_no_letter_of_another() -> Non
         await quarantined(scene, TWO)
         await scene.app.house.outbox.round()
         assert [json.loads(body)["tenant"] for _, body in receiver.got] == [TWO]
+
+
+async def test_a_process_that_knows_no_endpoint_leaves_letters_to_those_that_do_for_a_day() -> None:
+    clock = FixedClock(NOW)
+    async with posting(clock=clock) as scene:
+        await quarantined(scene)
+        await scene.app.house.outbox.round()
+        assert len((await scene.ask("GET", "/v1/webhooks")).json()["letters"]) == 1
+        clock.advance(86_401)
+        await scene.app.house.outbox.round()
+        assert (await scene.ask("GET", "/v1/webhooks")).json()["letters"] == []
 
 
 async def test_a_receiver_that_hangs_holds_up_no_lease_and_no_refresh() -> None:

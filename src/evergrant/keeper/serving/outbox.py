@@ -89,6 +89,12 @@ class Outbox:
         ground = (await self._keeper.rooms()).ground
         return [letter for letter in await ground.vault.letters(PARKED, limit=most) if letter.tenant == tenant]
 
+    def told(self, tenant: str, letter: Letter) -> str:
+        """What went wrong with *letter*, for *tenant*: of endpoints that are not its own, no more than their names."""
+        own = {one.name for one in self._settings.webhooks if one.tenant == tenant}
+        said = [each.partition(": ") for each in letter.last_error.split("; ") if each]
+        return "; ".join(f"{name}: {why}" if name in own else f"{name} did not take it" for name, _, why in said)
+
     async def unpark(self, tenant: str, letter_id: str) -> Letter | None:
         """Try a letter again, now and for another day; None when the tenant has no such letter."""
         ground = (await self._keeper.rooms()).ground
@@ -102,6 +108,9 @@ class Outbox:
 
     async def _delivered(self, ground: Ground, letter: Letter, gate: asyncio.Semaphore) -> Letter | None:
         """None when every endpoint that wants *letter* has it, else the letter for another time."""
+        if not self._settings.webhooks and letter.made_at > ground.clock.now() - self._settings.webhook_give_up:
+            # Another process may have been told of endpoints that this one knows nothing of.
+            return replace(letter, due=ground.clock.now() + MOST)
         have = set(letter.headers.get(ARRIVED, "").split())
         wanted = [one for one in self._settings.webhooks if one.wants(letter.tenant, letter.what)]
         problems = []
@@ -141,7 +150,7 @@ class Outbox:
         wait = _pause(tries, int.from_bytes(ground.entropy.draw(4), "big") / 2**32)
         begun = int(letter.headers.get(BEGUN, "0")) or letter.made_at
         over = now + wait - begun > self._settings.webhook_give_up
-        told = "; ".join(problems)[:400]
+        told = "; ".join(problem.replace("; ", ", ") for problem in problems)[:400]
         if over:
             self._metrics.webhooks.add("parked")
             _LOG.error("a webhook is parked: nobody took it", extra=fields(letter=letter.id, what=letter.what))

@@ -72,7 +72,7 @@ async def key_ended(call: Call) -> answers.Key:
 
 
 async def letters(call: Call) -> answers.Letters:
-    return answers.Letters(letters=tuple([_letter(one) for one in await call.house.outbox.waiting(call.tenant)]))
+    return answers.Letters(letters=tuple([_letter(call, one) for one in await call.house.outbox.waiting(call.tenant)]))
 
 
 async def letter_sent_again(call: Call) -> answers.Letter:
@@ -80,10 +80,10 @@ async def letter_sent_again(call: Call) -> answers.Letter:
     again = await call.house.outbox.unpark(call.tenant, call.parts["letter_id"])
     if again is None:
         raise UnknownConnection(f"there is no webhook {call.parts['letter_id'][:64]} on its way")
-    return _letter(again)
+    return _letter(call, again)
 
 
-def _letter(one: Letter) -> answers.Letter:
+def _letter(call: Call, one: Letter) -> answers.Letter:
     return answers.Letter(
         id=one.id,
         what=one.what,
@@ -91,5 +91,5 @@ def _letter(one: Letter) -> answers.Letter:
         tries=one.tries,
         due=0 if one.due >= PARKED else one.due,
         parked=one.due >= PARKED,
-        last_error=one.last_error,
+        last_error=call.house.outbox.told(call.tenant, one),
     )

@@ -10,7 +10,7 @@ from evergrant.keeper.service.told import Link
 from evergrant.keeper.serving.links import PARAM, Invitation, Visit
 from evergrant.keeper.serving.pages import shown
 from evergrant.keeper.serving.pages.desk import Desk
-from evergrant.keeper.serving.pages.trouble import LINK_OVER
+from evergrant.keeper.serving.pages.trouble import LINK_OVER, OTHER_USER
 from evergrant.keeper.serving.pages.view import ChoosePage, ConnectPage
 from evergrant.keeper.settings import Client
 from evergrant.keeper.vault.port import Found
@@ -34,6 +34,8 @@ class ConnectHandler:
         invitation = await self._house.links.read(token)
         if invitation is None:
             return self._desk.trouble(LINK_OVER)
+        if not await self._desk.welcome(ask, invitation):
+            return self._desk.trouble(OTHER_USER)
         visit = await self._desk.visit(ask)
         if visit is not None and visit.invitation.once == invitation.once:
             return self._onward(visit)
@@ -116,7 +118,7 @@ class ConnectHandler:
         if token is None:
             return await self._desk.visitor(ask)
         invitation = await self._house.links.read(token)
-        if invitation is None:
+        if invitation is None or not await self._desk.welcome(ask, invitation):
             return None
         visit = await self._desk.visit(ask)
         if visit is not None and visit.invitation.once == invitation.once:

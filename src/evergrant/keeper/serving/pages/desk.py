@@ -12,7 +12,7 @@ from evergrant.domain.base64url import encode
 from evergrant.domain.token import SECRET_LENGTH
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.serving.house import House
-from evergrant.keeper.serving.links import Visit
+from evergrant.keeper.serving.links import Invitation, Visit
 from evergrant.keeper.serving.pages.trouble import NOT_VISITING, page_for, page_of
 from evergrant.keeper.serving.pages.view import Page, Pages, headers_for
 from evergrant.protocol.error import Code, Refused
@@ -76,6 +76,14 @@ class Desk:
         if kept is not None and (kept.invitation.tenant, kept.invitation.user) == (person.tenant, person.user):
             return kept
         return await self.house.links.known(person.tenant, person.user, person.label)
+
+    async def welcome(self, ask: Ask, invitation: Invitation) -> bool:
+        """Whether the link is for whoever the application says is there; always, where it says nothing (K-05)."""
+        identify = self.house.settings.identify
+        person = await identify(ask) if identify is not None else None
+        return identify is None or (
+            person is not None and (person.tenant, person.user) == (invitation.tenant, invitation.user)
+        )
 
     async def visitor(self, ask: Ask) -> Visit:
         """Raises `NotVisiting`."""

@@ -11,6 +11,7 @@ from evergrant.protocol.error import Refused
 LINK_OVER: Final = "link_over"
 NOT_VISITING: Final = "not_visiting"
 OTHER_BROWSER: Final = "other_browser"
+OTHER_USER: Final = "other_user"
 
 
 class Words(NamedTuple):
@@ -31,9 +32,9 @@ WORDS: Final[dict[str, Words]] = {
         "It took too long, was opened a second time, or belongs to an earlier attempt.",
         "Start again. " + _SAFE,
     ),
-    "other_user": Words(
+    OTHER_USER: Words(
         "Somebody else started this",
-        "The account that just came back was to be connected for another user.",
+        "What you opened was made for another user than the one who is signed in here.",
         "If you did not start this yourself, close the page: somebody may have sent you their link. " + _SAFE,
         403,
         again=False,
