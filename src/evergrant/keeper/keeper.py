@@ -6,7 +6,7 @@ What lives here: the verbs as applications say them. What must not: what they do
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -21,6 +21,7 @@ from evergrant.keeper.opening import Applications, Plan, Rooms, plan
 from evergrant.keeper.provider.catalog import Catalog
 from evergrant.keeper.service.device import Show
 from evergrant.keeper.service.disconnect import Siblings
+from evergrant.keeper.service.failed import vault_trouble
 from evergrant.keeper.service.importing import Existing
 from evergrant.keeper.service.lease import Lease, Name
 from evergrant.keeper.service.loopback import Open
@@ -289,8 +290,8 @@ class Keeper:
     async def refresh(self, client: str, account: str, *, tenant: str = "", record: str = "") -> Connection:
         """Refresh now, whatever the age of the token. Raises what `lease` does, and the reason when it failed."""
         rooms = await self.rooms()
-        found = await rooms.connecting.finding.named(client, account, tenant)
         async with self._linking(rooms, client, account, tenant):
+            found = await rooms.connecting.finding.named(client, account, tenant)
             for name, held in found.records.items():
                 if record in {"", name} and held.refresh_token:
                     found = await rooms.refresher.refresh(Wish(tenant, found.connection.id, name, held.version))
@@ -300,11 +301,13 @@ class Keeper:
     async def _linking(self, rooms: Rooms, client: str, account: str, tenant: str) -> AsyncIterator[None]:
         """Put a reconnect link into whatever asks for the user."""
         try:
-            yield
+            with vault_trouble():
+                yield
         except NeedsReauth as error:
-            found = None if error.reconnect else await rooms.ground.vault.look_up(tenant, client, account)
-            if found is not None:
-                error.reconnect = rooms.connecting.reconnect.link(found.connection)
+            with suppress(VaultUnavailable):
+                found = None if error.reconnect else await rooms.ground.vault.look_up(tenant, client, account)
+                if found is not None:
+                    error.reconnect = rooms.connecting.reconnect.link(found.connection)
             raise
 
     # ---- looking
@@ -312,12 +315,14 @@ class Keeper:
     async def show(self, client: str, account: str, *, tenant: str = "") -> Found:
         """The connection with its records, sealed as they are. Raises `UnknownConnection`."""
         rooms = await self.rooms()
-        return await rooms.connecting.finding.named(client, account, tenant)
+        with vault_trouble():
+            return await rooms.connecting.finding.named(client, account, tenant)
 
     async def list(self, **narrowed: Any) -> "list[Connection]":
         """Connections of one tenant: *tenant*, *client*, *provider*, *account*, *user*, *health*, *tags*, *after*."""
         rooms = await self.rooms()
-        return await rooms.connecting.finding.find(**narrowed)
+        with vault_trouble():
+            return await rooms.connecting.finding.find(**narrowed)
 
     # ---- operating
 

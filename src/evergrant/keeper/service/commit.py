@@ -4,6 +4,7 @@ Before every try the vault is read again: if another refresher has moved the rec
 ours is not written. If ours still is the newer one, it is written under a new claim, however late it comes.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -53,7 +54,7 @@ class Committer:
                 await self._ground.vault.change(change)
                 hold.over = True
                 points.reached(points.Point.COMMITTED)
-                return Doubted(await self._read(hold, intent), ending)
+                return Doubted(_after(found, change), ending)
             except Fenced:
                 hold = await self._again(hold, intent)
             except VaultUnavailable:
@@ -78,7 +79,7 @@ class Committer:
                 await self._ground.pause(0.01)
             else:
                 hold.over = True
-                return Doubted(await self._read(hold, intent), None)
+                return Doubted(_after(found, change), None)
 
     async def _read(self, hold: Hold, intent: Intent) -> Found:
         found = await self._ground.vault.load(hold.tenant, intent.connection_id)
@@ -92,12 +93,17 @@ class Committer:
         try:
             await hold.renew()
         except Fenced:
-            fresh = await Hold.take(self._ground, self._owner, hold.tenant, intent.connection_id, intent.name)
-            return fresh or hold
+            with suppress(VaultUnavailable):
+                fresh = await Hold.take(self._ground, self._owner, hold.tenant, intent.connection_id, intent.name)
+                return fresh or hold
+        except VaultUnavailable:
+            return hold
         return hold
 
     async def _late(self, hold: Hold, found: Found, intent: Intent, ending: Ending) -> Doubted:
         """The record has moved on: close what is still open of ours, and say so when tokens of ours are dropped."""
+        if self._is_ours(found.records[intent.name], intent, ending):
+            return Doubted(found, ending)
         after = replace(found.connection, version=found.connection.version + 1)
         now = self._ground.clock.now()
         events = [event(What.FENCED, after, now, detail=intent.id)] if isinstance(ending, Granted) else []
@@ -111,7 +117,15 @@ class Committer:
             )  # fmt: skip
             await self._ground.vault.change(change)
             hold.over = hold.over or mine is not None
-        return Doubted(await self._read(hold, intent), None)
+            return Doubted(_after(found, change), None)
+        return Doubted(found, None)
+
+    def _is_ours(self, record: Record, intent: Intent, ending: Ending) -> bool:
+        """Whether the record holds what *ending* brought: a commit that was told to have failed, and had not."""
+        if not isinstance(ending, Granted) or record.version != intent.record_version + 1:
+            return False
+        refresh = ending.tokens[record.name].refresh
+        return refresh is not None and self._ground.sealer.fingerprint(refresh.reveal()) == record.fingerprint
 
     def _change(self, hold: Hold, found: Found, provider: Provider, intent: Intent, ending: Ending) -> Change:
         record = found.records[intent.name]
@@ -169,6 +183,16 @@ class Committer:
 
     def _letter_id(self) -> str:
         return f"evt_{self._ground.draw(12)}"
+
+
+def _after(found: Found, change: Change) -> Found:
+    """The connection as *change* has left it."""
+    records = {**found.records, **{record.name: record for record in change.records}}
+    intents = dict(found.intents)
+    if change.intent is not None:
+        intents[change.intent.name] = change.intent
+    still = {name: intent for name, intent in intents.items() if intent.step is not Step.CLOSED}
+    return replace(found, connection=change.connection, records=records, intents=still)
 
 
 def _text(secret: Secret | None) -> str:

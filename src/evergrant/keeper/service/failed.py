@@ -1,12 +1,14 @@
 """What a caller is told when a refresh ended without tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from evergrant.keeper.connection import Connection, Health, Reason
 from evergrant.keeper.decision.outcome import Ending, GaveUp, Missing, Unreachable
 from evergrant.keeper.decision.verdict import Busy, ClientRefused, Dead, Granted, Interaction, ScopeRefused, Unknown
-from evergrant.keeper.errors import KeeperError, NeedsReauth, NotUsable, TryLater
+from evergrant.keeper.errors import KeeperError, NeedsReauth, NotUsable, TryLater, VaultTrouble
+from evergrant.keeper.vault.port import VaultUnavailable
 
 _OVER: Final = (Dead, GaveUp, Interaction, ScopeRefused)
 _LATER: Final[Mapping[type[Any], Reason]] = {
@@ -41,3 +43,13 @@ def later(connection: Connection, now: int, reason: Reason = Reason.NONE) -> Try
     after = max(1, connection.retry_at - now)
     name = f"{connection.account} at {connection.client}"
     return TryLater(f"{name} could not be refreshed for now: {reason.value}; try again in {after} s", after, reason)
+
+
+@contextmanager
+def vault_trouble() -> Iterator[None]:
+    """Tell callers in their own words that the vault does not answer."""
+    try:
+        yield
+    except VaultUnavailable as error:
+        msg = "the vault does not read or write at the moment"
+        raise VaultTrouble(msg, 5, Reason.NONE) from error

@@ -17,7 +17,7 @@ from evergrant.keeper.provider.model import Provider
 from evergrant.keeper.sealing import Unreadable
 from evergrant.keeper.service import sealed
 from evergrant.keeper.service.facts import Facts
-from evergrant.keeper.service.failed import later
+from evergrant.keeper.service.failed import later, vault_trouble
 from evergrant.keeper.service.finding import Finding
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.service.limits import Countdown
@@ -235,6 +235,12 @@ class Leases:
         403 with `insufficient_scope` is no case for this: no refresh brings more scope. Raises what `lease` raises.
         """
         self.forget(lease.connection_id)
+        with vault_trouble():
+            await self._renewed(lease, caller)
+        return await self.lease(lease.client, lease.account, tenant=lease.tenant, caller=caller, record=lease.record)
+
+    async def _renewed(self, lease: Lease, caller: str) -> None:
+        """See that the vault has a newer token than *lease*, by one refresh at most."""
         found = await self._finding.by_id(lease.connection_id, lease.tenant)
         record = _record(found, lease.record)
         refuse(found.connection)
@@ -246,7 +252,6 @@ class Leases:
                 msg = f"{lease.account} at {lease.client} has to be connected again: {why.value}"
                 raise NeedsReauth(msg, why)
             await self._refresher.refresh(wish)
-        return await self.lease(lease.client, lease.account, tenant=lease.tenant, caller=caller, record=lease.record)
 
     async def _doubted(self, found: Found, record: Record, caller: str) -> Found:
         """Note the 401, and that this token ends now: its age is a lifetime that was learned."""
