@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from evergrant.cli.output import Column, Exit, emit_line, emit_list, json_option, note
 from evergrant.cli.place import Place, placed
 from evergrant.cli.verbs import Parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evergrant.config.load import Loaded
 
 
 @click.group("config", cls=Parts)
@@ -38,7 +43,7 @@ def check(place: Place, as_json: bool) -> int:
     from evergrant.config import ConfigError
 
     try:
-        place.loaded()
+        _judge(place.loaded())
     except ConfigError as error:
         if not as_json:
             raise
@@ -49,6 +54,39 @@ def check(place: Place, as_json: bool) -> int:
     else:
         note("the configuration is good")
     return Exit.OK
+
+
+def _judge(loaded: Loaded) -> None:
+    """Raise `ConfigError` for what only the keeper can tell to be wrong."""
+    from evergrant.config import ConfigError
+
+    if wrong := list(_clients(loaded)):
+        raise ConfigError(wrong)
+
+
+def _clients(loaded: Loaded) -> Iterator[str]:
+    """What is wrong with the keeper's clients that only the providers' facts can tell."""
+    if not loaded.config.clients:
+        return
+    from evergrant.cli.keeper.place import catalog
+    from evergrant.keeper.errors import KeeperError
+    from evergrant.keeper.provider.catalog import with_overrides
+
+    known = catalog(loaded.config)
+    for name, client in loaded.config.clients.items():
+        here = f"keeper.client.{name}"
+        which = f"{here}.provider" if client.provider else f"{here}.client_id"
+        if client.issuer:
+            continue
+        try:
+            provider = known.get(client.provider or name)
+        except KeeperError as error:
+            yield f"{loaded.origin(which)}: {here}: {error}"
+            continue
+        try:
+            with_overrides(provider, client.overrides or {})
+        except KeeperError as error:
+            yield from (f"{loaded.origin(f'{here}.overrides')}: {here}: {line}" for line in str(error).splitlines())
 
 
 COLUMNS: Final = (Column("key"), Column("value"), Column("origin"))

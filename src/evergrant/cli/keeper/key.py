@@ -120,7 +120,10 @@ async def _rewrap(keeper: Keeper) -> Progress:
             seen = max(seen, now.done)
 
         steps = iter(bar)
-        return await rewrap_all(ground.vault, ground.sealer, ground.clock, moved)
+        done = await rewrap_all(ground.vault, ground.sealer, ground.clock, moved)
+        for _ in steps:
+            pass  # a vault without connections, or with fewer than when it was counted
+        return done
 
 
 async def _counted(keeper: Keeper) -> Counter[str]:

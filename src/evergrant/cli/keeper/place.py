@@ -74,14 +74,14 @@ def catalog(config: Config) -> Catalog:
     return Catalog.shipped(folder=config.keeper.providers)
 
 
-def settings(config: Config, page: str = "") -> Settings:
-    """What the configuration says, in the keeper's own words; *page*: where reconnect links go that nobody named."""
+def settings(config: Config, url: str = "") -> Settings:
+    """What the configuration says, in the keeper's own words; *url*: where `keeper serve` has its pages, if it runs."""
     from evergrant.keeper.settings import Settings
 
     said = {name: getattr(config.keeper, name) for name in _ALIKE}
     said |= {theirs: getattr(config.keeper, ours) for ours, theirs in _NUMBERS.items()}
-    said["reconnect_page"] = said["reconnect_page"] or page
-    return Settings(**said, clients={name: _client(name, one) for name, one in config.clients.items()})
+    said["reconnect_page"] = said["reconnect_page"] or (f"{url}/reconnect" if url else "")
+    return Settings(**said, clients={name: _client(name, one, url) for name, one in config.clients.items()})
 
 
 def serving_settings(config: Config, address: str, *, background: bool) -> ServingSettings:
@@ -105,13 +105,13 @@ def serving_settings(config: Config, address: str, *, background: bool) -> Servi
     )
 
 
-def opened(config: Config, page: str = "") -> Keeper:
+def opened(config: Config, url: str = "") -> Keeper:
     """A keeper by the configuration; the vault itself is opened when it is first used. Call it outside a loop."""
     from evergrant.keeper.keeper import Keeper
 
     path = vault_path(config)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Keeper.open(str(path), key=keyring(config), settings=settings(config, page), catalog=with_issuers(config))
+    return Keeper.open(str(path), key=keyring(config), settings=settings(config, url), catalog=with_issuers(config))
 
 
 def keeping(place: Place, work: Callable[[Keeper], Awaitable[T]], *, make: bool = False) -> T:
@@ -227,7 +227,7 @@ def key_file(config: Config) -> Path:
     return config.keeper.keys_file or vault.with_name(f"{vault.name}.key")
 
 
-def _client(name: str, said: KeeperClientConfig) -> Client:
+def _client(name: str, said: KeeperClientConfig, url: str) -> Client:
     from evergrant.domain.secret import Secret
     from evergrant.keeper.settings import Client
 
@@ -237,7 +237,7 @@ def _client(name: str, said: KeeperClientConfig) -> Client:
         provider=name if said.issuer else said.provider or name,
         client_id=said.client_id,
         secret=Secret(secret) if secret else None,
-        redirect_uri=said.redirect_uri,
+        redirect_uri=said.redirect_uri or (f"{url}/callback/{name}" if url else ""),
         overrides=said.overrides or {},
         scopes=said.scopes,
         name=name,

@@ -49,7 +49,7 @@ def serve_(place: Place, listen: str | None, url: str | None, no_background: boo
         raise unbound(door, error) from error
     set_up(config.log)
     with told():
-        keeper = opened(config, page=f"{door.issuer}/reconnect")
+        keeper = opened(config, url=door.issuer)
     ready = {
         "listening": f"http://{door.server.listen}", "url": door.issuer, "vault": str(vault_path(config)),
         "pid": os.getpid(),

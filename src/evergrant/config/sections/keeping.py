@@ -71,7 +71,7 @@ class KeeperConfig:
     reconnect_page: str = key(
         Matching(rule=rules.require_web_address, wanted="an https:// address"),
         "",
-        "Your page at which a reconnect link arrives; empty makes links to the pages of `keeper serve` alone.",
+        "Your page at which a reconnect link arrives; empty means that of `keeper serve`.",
         "Only your application knows who is signed in.",
     )
     webhook: str = key(
@@ -258,9 +258,9 @@ class KeeperClientConfig:
     redirect_uri: str = key(
         Matching(rule=rules.require_web_address, wanted="an https:// address"),
         "",
-        "The redirect URI that is registered at the provider; each client has its own. Empty connects by device or "
-        "loopback alone.",
-        "A program on a desk needs none.",
+        "The redirect URI that is registered at the provider; each client has its own. Empty means that of `keeper "
+        "serve`, its URL and `/callback/NAME`, and any port of this machine for `keeper connect`.",
+        "Only an application that takes its users back itself needs another one.",
     )
     scopes: tuple[str, ...] = key(
         ListOf(Matching(rule=rules.require_scope, wanted="a scope", may_be_empty=False)),
