@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import requests
 
-from tests.interop.keeper.visitor import PASSWORD
+from evergrant.keeper.provider.discovery import well_known
+from tests.interop.keeper.visitor import NAME, PASSWORD
 from tests.interop.keeper.witness import Witness
 from tests.meta.claims import ROOT
 from tests.secrecy import belongs_to_client, record_secret
@@ -22,7 +23,6 @@ from tests.secrecy import belongs_to_client, record_secret
 CALLBACK: Final = "https://app.example/callback"
 CLIENT_ID: Final = "the-keeper"
 CLIENT_SECRET: Final = "what only the keeper and the server know 1147"
-SCOPE: Final = "openid offline_access"
 PATIENCE: Final = 60
 
 
@@ -33,6 +33,7 @@ class Foreign:
     issuer: str
     witness: Witness
     clock: Path
+    scopes: tuple[str, ...] = ("openid",)
     offset: int = 0
 
     def advance(self, seconds: int) -> None:
@@ -65,11 +66,18 @@ class Foreign:
         return requests.post(url, data=form, auth=(CLIENT_ID, CLIENT_SECRET), timeout=30)
 
     def _document(self) -> Any:
-        return requests.get(f"{self.issuer}/.well-known/openid-configuration", timeout=30).json()
+        """Everything it says of itself, in both its documents."""
+        found: dict[str, Any] = {}
+        for url in well_known(self.issuer):
+            answer = requests.get(url, timeout=30)
+            found |= answer.json() if answer.ok else {}
+        return found
 
 
 @contextmanager
-def foreign(command: Sequence[str], folder: Path, path: str = "", **more: Any) -> Iterator[Foreign]:
+def foreign(
+    command: Sequence[str], folder: Path, path: str = "", scopes: tuple[str, ...] = ("openid",)
+) -> Iterator[Foreign]:
     """The server that *command* starts. It reads what it is to be as JSON from its standard input, and says its port.
 
     *path*: of its issuer's address. What it keeps and logs is its own affair: other people's servers store tokens as
@@ -81,11 +89,11 @@ def foreign(command: Sequence[str], folder: Path, path: str = "", **more: Any) -
     for secret in (CLIENT_SECRET, PASSWORD):
         record_secret(secret)
     with Witness() as witness, (home / "log").open("wb") as log:
-        server = Foreign(witness.url + path, witness, folder / "clock")
+        server = Foreign(witness.url + path, witness, folder / "clock", scopes)
         server.advance(0)
         told = {
             "issuer": server.issuer, "clock": str(server.clock), "folder": str(home), "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET, "redirect_uri": CALLBACK, "password": PASSWORD, **more,
+            "client_secret": CLIENT_SECRET, "redirect_uri": CALLBACK, "name": NAME, "password": PASSWORD,
         }  # fmt: skip
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         try:

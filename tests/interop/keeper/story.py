@@ -19,7 +19,7 @@ from evergrant.keeper.connection import Health, Reason
 from evergrant.keeper.errors import NeedsReauth, NotUsable
 from evergrant.keeper.keeper import Keeper
 from evergrant.keeper.service.told import Connected
-from tests.interop.keeper.foreign import CALLBACK, CLIENT_ID, CLIENT_SECRET, SCOPE, Foreign
+from tests.interop.keeper.foreign import CALLBACK, CLIENT_ID, CLIENT_SECRET, Foreign
 from tests.interop.keeper.visitor import Visitor
 from tests.interop.keeper.worker import THERE, keeper_of
 from tests.meta.claims import ROOT
@@ -38,7 +38,7 @@ def told(server: Foreign, vault: Path, **overrides: Any) -> dict[str, Any]:
     """What a keeper is told of *server*; *overrides* are facts that its discovery document does not have."""
     return {
         "issuer": server.issuer, "client_id": CLIENT_ID, "secret": CLIENT_SECRET, "redirect_uri": CALLBACK,
-        "scopes": SCOPE.split(), "overrides": overrides, "clock": str(server.clock), "vault": str(vault),
+        "scopes": server.scopes, "overrides": overrides, "clock": str(server.clock), "vault": str(vault),
         "account": ACCOUNT,
     }  # fmt: skip
 

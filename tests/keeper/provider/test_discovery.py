@@ -276,3 +276,29 @@ async def test_an_id_comes_from_the_address_or_is_given(there: Site, fetch: Fetc
     there.describe()
     assert (await discover(there.origin, fetch)).id == "as_127_0_0_1"
     assert (await discover(there.origin, fetch, provider_id="ours")).id == "ours"
+
+
+async def test_what_only_oauth_has_is_read_from_the_other_document_of_the_same_issuer(
+    there: Site, fetch: Fetcher
+) -> None:
+    there.describe()
+    there.describe(
+        path=OAUTH,
+        token_endpoint=f"{there.origin}/another",
+        revocation_endpoint=f"{there.origin}/revoke",
+        introspection_endpoint=f"{there.origin}/introspect",
+    )
+    provider = await discover(there.origin, fetch)
+    assert provider.revoke.url == f"{there.origin}/revoke"
+    assert provider.introspect_url == f"{there.origin}/introspect"
+    assert provider.token_url == f"{there.origin}/token", "what the first document says stands"
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_k_02_the_other_document_counts_only_if_it_is_of_the_same_issuer(
+    there: Site, fetch: Fetcher, status: int
+) -> None:
+    there.describe()
+    other = {"issuer": f"{there.origin}/else", "revocation_endpoint": f"{there.origin}/revoke"}
+    there.put(OAUTH, other, status)
+    assert (await discover(there.origin, fetch)).revoke.verb is RevokeVerb.NONE

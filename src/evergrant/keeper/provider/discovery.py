@@ -29,6 +29,7 @@ ENDPOINTS: Final[Mapping[str, str]] = {
     "revocation_endpoint": "revoke",
 }
 """Member of the document to fact."""
+_OAUTHS_OWN: Final = ("revocation_endpoint", "introspection_endpoint", "device_authorization_endpoint")
 _AUTH: Final[Mapping[str, ClientAuth]] = {
     "private_key_jwt": ClientAuth.PRIVATE_KEY_JWT,
     "client_secret_basic": ClientAuth.BASIC,
@@ -82,6 +83,7 @@ async def discovered(issuer_url: str, fetch: Fetch, *, provider_id: str = "", to
         says = f"it calls itself {shown(document.get('issuer'))}"
         hint = "; ask for exactly that, if it is what you mean" if isinstance(document.get("issuer"), str) else ""
         raise Undiscovered(f"{issuer_url} has a document of another issuer: {says}{hint}", "issuer_mismatch")
+    document |= await _beside(document, url, issuer_url, fetch)
     endpoints = _endpoints(document, issuer_url)
     for member, address in {_origin(each): (name, each) for name, each in endpoints.items()}.values():
         try:
@@ -126,6 +128,21 @@ async def _document(issuer_url: str, fetch: Fetch) -> tuple[str, dict[str, Any]]
         if code == "not_found":
             told = f"{issuer_url} has no document about itself; {url} answered {answer.status}"
     raise Undiscovered(told, code)
+
+
+async def _beside(document: Mapping[str, Any], url: str, issuer_url: str, fetch: Fetch) -> dict[str, Any]:
+    """What the issuer says in its OAuth document alone: OpenID Connect Discovery knows no revocation endpoint."""
+    other = next(each for each in well_known(issuer_url) if OAUTH in each)
+    if url == other or "revocation_endpoint" in document:
+        return {}
+    try:
+        answer = await fetch.get(other)
+        found = _members(answer, other) if answer.status == _FOUND else {}
+    except (Unfetched, Undiscovered):
+        return {}  # what was found first is enough to be connected
+    if found.get("issuer") != issuer_url:
+        return {}
+    return {member: found[member] for member in _OAUTHS_OWN if member in found and member not in document}
 
 
 def _members(answer: Fetched, url: str) -> dict[str, Any]:
