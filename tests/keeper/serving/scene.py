@@ -95,7 +95,7 @@ async def listening(app: Any, sock: socket.socket) -> AsyncIterator[None]:
 @asynccontextmanager
 async def serving(
     *modes: str, base: str = "", told: Mapping[str, Any] | None = None, keeping: Mapping[str, Any] | None = None,
-    provider: Any = "plain", clock: Any = None,
+    provider: Any = "plain", clock: Any = None, pause: Any = asyncio.sleep,
 ) -> AsyncIterator[Scene]:  # fmt: skip
     """The service, running. *told*: further serving settings; *keeping*: further settings of the keeper."""
     sock = free()
@@ -108,7 +108,7 @@ async def serving(
         there = replace(ours, name="there", redirect_uri=f"{address}/callback/there")
         life.settings = replace(life.settings, clients=named_clients([ours, there]))
         await life.keeper.close()
-        life.keeper = life.another()
+        life.keeper = life.another(pause=pause)
         app = application(life.keeper, ServingSettings(address, background=False, **(told or {})))
         async with listening(app, sock), httpx2.AsyncClient(trust_env=False) as http:
             scene = Scene(life, app, address, http)

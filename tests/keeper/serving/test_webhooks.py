@@ -192,7 +192,7 @@ async def test_after_a_day_a_letter_is_parked_shown_and_sent_when_somebody_says_
         assert (await scene.ask("GET", "/v1/webhooks")).json() == {"letters": []}
 
 
-async def test_u_ssrf_webhooks_do_not_go_into_our_own_network_or_wherever_a_redirect_says() -> None:
+async def test_k_26_webhooks_do_not_go_into_our_own_network_or_wherever_a_redirect_says() -> None:
     async with received() as receiver:
         async with posting(receiver, reach=Reach(), tenant=ONE) as scene:
             await quarantined(scene)
