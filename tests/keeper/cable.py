@@ -17,6 +17,7 @@ class Cable:
     def __init__(self, vault: Any) -> None:
         self._vault = vault
         self.dead = False
+        self.killed = False
         self.failing: dict[str, int] = {}
         self.calls: list[str] = []
         self.before: Callable[[str], None] | None = None
@@ -31,6 +32,8 @@ class Cable:
             self.calls.append(verb)
             if self.before is not None:
                 self.before(verb)
+            if self.killed:
+                raise Killed
             if self.dead:
                 raise VaultUnavailable(verb)
             if self.failing.get(verb, 0) > 0:
@@ -60,5 +63,5 @@ class Killing:
         self.seen.append(point)
         if point is self._point and not self.fired:
             self.fired = True
-            self._cable.dead = True
+            self._cable.killed = True
             raise Killed
