@@ -8,11 +8,13 @@ from dataclasses import replace
 from math import ceil
 from typing import Final, NamedTuple
 
-from evergrant.keeper.connection import Claim, Health, Intent, Record, Step
+from evergrant.keeper.connection import Claim, Connection, Health, Intent, Record, Step
 from evergrant.keeper.vault.port import Change, Fenced
 
 INTENT_REST: Final = 3_600
 """Seconds that a closed intent stays after its deadline: a reply that comes later than that comes from nowhere."""
+ABANDONED_REST: Final = 86_400
+"""Seconds after which a connection that nobody ever came back for goes, once no callback is awaited for it."""
 REFRESHED: Final = (Health.ACTIVE, Health.DEGRADED)
 """The healths in which a record can fall due."""
 
@@ -35,6 +37,12 @@ class Held(NamedTuple):
 
     def live(self, now: float) -> bool:
         return not self.released and self.until > now
+
+
+def abandoned(connection: Connection, before: int) -> bool:
+    """Whether it was begun before *before* and never stood. What it is a part of is for the vault to see."""
+    begun = connection.health is Health.PENDING_CONSENT and connection.version == 0
+    return begun and 0 < connection.created_at < before
 
 
 def held(owner: str, fence: int, now: float, seconds: float) -> Held:

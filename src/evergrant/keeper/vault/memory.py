@@ -181,12 +181,15 @@ class MemoryVault:
     async def remove(self, tenant: str, connection_id: str, events: Sequence[Event] = ()) -> None:
         with self._writing():
             self._owned(tenant, connection_id)
-            del self._connections[connection_id]
-            self._records = {key: value for key, value in self._records.items() if key[0] != connection_id}
-            self._claims = {key: value for key, value in self._claims.items() if key[0] != connection_id}
-            self._intents = {k: v for k, v in self._intents.items() if v[0].connection_id != connection_id}
-            self._pendings = {k: v for k, v in self._pendings.items() if v.connection_id != connection_id}
+            self._take_away(connection_id)
             self._append(events)
+
+    def _take_away(self, connection_id: str) -> None:
+        del self._connections[connection_id]
+        self._records = {key: value for key, value in self._records.items() if key[0] != connection_id}
+        self._claims = {key: value for key, value in self._claims.items() if key[0] != connection_id}
+        self._intents = {k: v for k, v in self._intents.items() if v[0].connection_id != connection_id}
+        self._pendings = {k: v for k, v in self._pendings.items() if v.connection_id != connection_id}
 
     async def touch(self, connection_id: str, name: str, used_at: int) -> None:
         with self._writing():
@@ -423,12 +426,22 @@ class MemoryVault:
             for _, digest in expired:
                 del self._pendings[digest]
             left -= len(expired)
+            left -= self._forget_abandoned(now - comparing.ABANDONED_REST, left)
             windows = [(r.previous_until, key) for key, r in self._records.items() if r.previous]
             past = sorted(one for one in windows if 0 < one[0] < now)[:left]
             for _, key in past:
                 self._records[key] = replace(self._records[key], previous=b"", previous_until=0)
             left -= len(past)
             return limit - left + self._forget_events(now - keep_events, left)
+
+    def _forget_abandoned(self, before: int, limit: int) -> int:
+        wanted = {pending.connection_id for pending in self._pendings.values()}
+        wanted |= {intent.connection_id for intent, _ in self._intents.values() if intent.step is not Step.CLOSED}
+        wanted |= {connection_id for connection_id, _ in self._records}
+        begun = [one for one in self._connections.values() if comparing.abandoned(one, before) and one.id not in wanted]
+        for one in begun[:limit]:
+            self._take_away(one.id)
+        return len(begun[:limit])
 
     def _forget_events(self, before: int, limit: int) -> int:
         count = 0

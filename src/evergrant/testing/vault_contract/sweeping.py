@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evergrant.keeper.connection import MAIN
+from evergrant.keeper.connection import MAIN, Health
 from evergrant.keeper.vault.chain import verify
 from evergrant.keeper.vault.port import Missing, Vault
 from evergrant.testing.vault_contract.fixtures import (
@@ -11,6 +11,7 @@ from evergrant.testing.vault_contract.fixtures import (
     claimed,
     closed,
     connected,
+    connection,
     event,
     found,
     intent,
@@ -49,6 +50,24 @@ class SweepingContract(VaultFixtures):
             await vault.await_callback(pending(n, until=NOW + n))
         assert await vault.sweep(NOW + 1, keep_events=FOR_EVER) == 2
         assert await vault.take_callback(pending(2).state_digest, NOW) == pending(2, until=NOW + 2)
+
+    async def test_a_connection_that_nobody_came_back_for_goes_after_a_day(self, vault: Vault) -> None:
+        begun = connection(version=0, health=Health.PENDING_CONSENT, created_at=NOW)
+        await vault.add(begun)
+        await vault.await_callback(replace(pending(1, until=NOW + 900), connection_id=begun.id))
+        assert await vault.sweep(NOW + 86_401, keep_events=FOR_EVER) == 2, "the callback and what waited for it"
+        assert await vault.load(begun.tenant, begun.id) is None
+
+    async def test_a_connection_that_was_begun_today_stays(self, vault: Vault) -> None:
+        begun = connection(version=0, health=Health.PENDING_CONSENT, created_at=NOW)
+        await vault.add(begun)
+        assert await vault.sweep(NOW + 86_400, keep_events=FOR_EVER) == 0
+        assert await vault.load(begun.tenant, begun.id) is not None
+
+    async def test_a_connection_that_stands_is_never_swept(self, vault: Vault) -> None:
+        one = await connected(vault)
+        await vault.sweep(NOW + FOR_EVER, keep_events=10 * FOR_EVER)
+        assert (await found(vault, one)).connection == one
 
     async def test_previous_tokens_go_when_their_window_is_over(self, vault: Vault) -> None:
         one = await connected(vault)

@@ -177,6 +177,22 @@ class Connections:
             (used_at, connection_id, name, used_at),
         )
 
+    def forget_abandoned(self, before: int, limit: int) -> int:
+        """Take away what was begun before *before* and never came to anything; how many."""
+        rows = self._ask.rows(
+            "SELECT document FROM connection WHERE health = ? AND version = 0"
+            " AND NOT EXISTS (SELECT 1 FROM pending WHERE connection_id = connection.id)"
+            " AND NOT EXISTS (SELECT 1 FROM record WHERE connection_id = connection.id)"
+            " AND NOT EXISTS (SELECT 1 FROM intent WHERE connection_id = connection.id AND step <> 'closed')"
+            " ORDER BY rowid LIMIT ?",
+            (Health.PENDING_CONSENT.value, limit),
+        )
+        begun = [decode(row[0], Connection) for row in rows]
+        over = [one for one in begun if comparing.abandoned(one, before)]
+        for one in over:
+            self.remove(one.tenant, one.id, ())
+        return len(over)
+
     def forget_previous(self, now: int, limit: int) -> int:
         """Drop previous tokens whose window is over; how many."""
         self._ask.run(

@@ -38,6 +38,7 @@ class Tables:
         left = limit
         left -= self.spending.forget_closed(now - comparing.INTENT_REST, left)
         left -= self.outgoing.forget_expired(now, left)
+        left -= self.connections.forget_abandoned(now - comparing.ABANDONED_REST, left)
         left -= self.connections.forget_previous(now, left)
         left -= self.trail.forget(now - keep_events, left)
         return limit - left
