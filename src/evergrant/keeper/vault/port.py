@@ -264,7 +264,9 @@ class Vault(Protocol):
         ...
 
     async def sweep(self, now: int, *, keep_events: int, limit: int = 500) -> int:
-        """Drop intents closed and an hour past their deadline, expired pendings, connections that nobody came
-        back for within a day, previous tokens past their window, events older than *keep_events* seconds; at most *limit* rows. How many were dropped.
+        """Drop what is over, at most *limit* rows; how many were dropped.
+
+        Intents closed and an hour past their deadline, expired pendings, connections that nobody came back for within a
+        day, previous tokens past their window, events older than *keep_events* seconds.
         """
         ...
