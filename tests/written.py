@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,19 +59,23 @@ class Terminal:
 
     @contextlib.contextmanager
     def keeps(self, line: str) -> Iterator[list[str]]:
-        """Start a line that runs until Ctrl-C, and press that in the end; its first line, and in the end all."""
+        """Start a line that runs until Ctrl-C, and press that in the end. What it says: a line, then more."""
         process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {line}"], cwd=self.folder, env=self._all(), text=True, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        said: list[str] = []
+        listening = threading.Thread(target=lambda: said.extend(line.rstrip("\n") for line in process.stdout))
         try:
-            said = [process.stdout.readline().rstrip("\n")]
+            said.append(process.stdout.readline().rstrip("\n"))
+            listening.start()
             yield said
         finally:
             process.send_signal(signal.SIGINT)
-            rest, _ = process.communicate(timeout=PATIENCE)
-            watch_text(rest)
-        said += rest.splitlines()
+            process.wait(timeout=PATIENCE)
+            listening.join(PATIENCE)
+            process.stdout.close()
+        watch_text("\n".join(said))
         assert process.returncode in {0, 130}, f"{line}: {process.returncode}"
 
     def _all(self) -> dict[str, str]:

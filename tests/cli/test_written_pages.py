@@ -21,8 +21,9 @@ from tests.interop.application import Application
 from tests.interop.person import Person
 from tests.interop.server import Registered
 from tests.secrecy import watch_output
+from tests.served import wait_for
 from tests.tools import ROOT
-from tests.written import Terminal, blocks, lines, page
+from tests.written import PATIENCE, Terminal, blocks, lines, page
 
 pytestmark = pytest.mark.long
 
@@ -98,8 +99,8 @@ def test_the_readme_gives_an_issuer_in_a_minute_and_its_commands_work_beside_it(
             held = application.refresh(held["refresh_token"]).json()
             assert "began" in terminal.types(show.replace("fam_…", family))
             assert "1 family ended" in terminal.types(disable)
+            assert wait_for(lambda: any("account.disabled" in line for line in told), PATIENCE)
         assert application.refresh(held["refresh_token"]).json()["error"] == "invalid_grant"
-        assert any("account.disabled" in line for line in told)
         assert "account_disabled" in terminal.types(show.replace("fam_…", family))
         assert "not https" in terminal.types("evergrant doctor", 6)
 
