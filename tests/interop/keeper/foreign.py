@@ -22,7 +22,7 @@ from tests.secrecy import belongs_to_client, record_secret
 
 CALLBACK: Final = "https://app.example/callback"
 CLIENT_ID: Final = "the-keeper"
-CLIENT_SECRET: Final = "what only the keeper and the server know 1147"
+CLIENT_SECRET: Final = "what-only-the-keeper-and-the-server-know-1147"
 PATIENCE: Final = 60
 
 

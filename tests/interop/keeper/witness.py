@@ -15,12 +15,13 @@ from urllib.parse import parse_qs
 
 from tests.secrecy import record_secret, record_secrets_in
 
+REFRESH: Final = "refresh_token"
 HOST: Final = "127.0.0.1"
 _OF_ONE_HOP: Final = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 
 
 class Refresh(NamedTuple):
-    """One refresh as the server answered it. *lost*: the answer went no further."""
+    """One refresh as the server answered it. *lost*: its answer went no further, or with status 0 itself."""
 
     spent: str
     status: int
@@ -35,7 +36,7 @@ class Witness:
     def __init__(self) -> None:
         self.port = 0
         self.refreshes: list[Refresh] = []
-        self._to_lose = 0
+        self._to_lose = self._to_swallow = 0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer((HOST, 0), _Passing)
         self._server.witness = self  # type: ignore[attr-defined]
@@ -56,28 +57,40 @@ class Witness:
         with self._lock:
             self._to_lose += replies
 
+    def swallow(self, requests: int = 1) -> None:
+        """The next requests for a refresh are lost on their way, and never reach the server."""
+        with self._lock:
+            self._to_swallow += requests
+
     def spent_twice(self, since: int = 0) -> list[str]:
         """Refresh tokens that were sent more than once, by their first characters; *since* so many refreshes."""
         counted = Counter(one.spent for one in self.refreshes[since:])
         return [f"{token[:6]}…" for token, times in counted.items() if times > 1]
 
+    def swallows(self, sent: bytes) -> bool:
+        """Whether this request goes no further."""
+        form = _form(sent)
+        with self._lock:
+            swallowed = form.get("grant_type") == REFRESH and self._to_swallow > 0
+            self._to_swallow -= swallowed
+            if swallowed:
+                self.refreshes.append(Refresh(form.get("refresh_token", ""), 0, "", "", lost=True))
+        return swallowed
+
     def saw(self, sent: bytes, status: int, body: bytes) -> bool:
         """Write down an exchange; whether its reply is to be lost."""
-        said = _tokens(body)
+        form, said = _form(sent), _tokens(body)
+        record_secrets_in(body)
         for member in ("access_token", "refresh_token"):
             if isinstance(said.get(member), str):
                 record_secret(said[member])
-        record_secrets_in(body)
-        form = {name: values[0] for name, values in parse_qs(sent.decode("utf-8", "replace")).items()}
-        if form.get("grant_type") != "refresh_token":
+        if form.get("grant_type") != REFRESH:
             return False
         with self._lock:
             lost = self._to_lose > 0
             self._to_lose -= lost
-            one = Refresh(
-                form.get("refresh_token", ""), status, said.get("error", ""), said.get("refresh_token", ""), lost
-            )
-            self.refreshes.append(one)
+            spent, successor = form.get("refresh_token", ""), said.get("refresh_token", "")
+            self.refreshes.append(Refresh(spent, status, said.get("error", ""), successor, lost))
         return lost
 
 
@@ -91,6 +104,9 @@ class _Passing(BaseHTTPRequestHandler):
     def _pass_on(self) -> None:
         witness: Witness = self.server.witness  # type: ignore[attr-defined]
         sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if witness.swallows(sent):
+            self.close_connection = True
+            return
         behind = http.client.HTTPConnection(HOST, witness.port, timeout=30)
         try:
             behind.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -117,6 +133,10 @@ class _Passing(BaseHTTPRequestHandler):
 
     def log_message(self, *said: Any) -> None:
         """Nothing: addresses hold codes."""
+
+
+def _form(sent: bytes) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(sent.decode("utf-8", "replace")).items()}
 
 
 def _tokens(body: bytes) -> dict[str, Any]:
