@@ -6,6 +6,7 @@ heard of yet, tells a hook that there are letters, and sweeps.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from evergrant.keeper.service.refresh import Refresher, Wish
 from evergrant.keeper.service.watch import Watch
 from evergrant.keeper.vault.port import VaultUnavailable
 
-BATCH: Final = 500
+BATCH: Final = 5_000
 AT_ONCE: Final = 64
+"""Refreshes of one client that are waiting for its budget at a time; clients never wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,14 @@ class Running:
 
     async def _recover(self) -> int:
         """Finish what crashed or cut-off refreshes and callbacks have left."""
-        wishes: list[Wish] = []
+        wishes: list[tuple[str, Wish]] = []
         count = 0
         for tenant, intent in await self._ground.vault.open_intents():
             if intent.name == AUTHORIZATION:
                 with suppress(KeeperError):
                     count += await self._connecting.landing.recover(tenant, intent.connection_id)
             else:
-                wishes.append(Wish(tenant, intent.connection_id, intent.name, intent.record_version))
+                wishes.append(("", Wish(tenant, intent.connection_id, intent.name, intent.record_version)))
         good, _ = await self._all(wishes)
         return count + good
 
@@ -104,7 +106,8 @@ class Running:
             if len(due) < BATCH:
                 return good, bad
 
-    async def _wish(self, tenant: str, connection_id: str, name: str) -> Wish | None:
+    async def _wish(self, tenant: str, connection_id: str, name: str) -> tuple[str, Wish] | None:
+        """What to refresh, with the name of its client."""
         found = await self._ground.vault.load(tenant, connection_id)
         if found is None or name not in found.records or name in found.claims:
             return None
@@ -112,19 +115,19 @@ class Running:
         await self._countdown.look(found, record)
         with suppress(KeeperError):
             if self._refresher.wants(found, record):
-                return Wish(tenant, connection_id, name, record.version)
+                return found.connection.client, Wish(tenant, connection_id, name, record.version)
         return None
 
-    async def _all(self, wishes: list[Wish]) -> tuple[int, int]:
-        gate = asyncio.Semaphore(AT_ONCE)
+    async def _all(self, wishes: list[tuple[str, Wish]]) -> tuple[int, int]:
+        gates: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
-        async def one(wish: Wish) -> bool:
-            async with gate:
+        async def one(client: str, wish: Wish) -> bool:
+            async with gates[client]:
                 try:
                     await self._refresher.refresh(wish)
                 except KeeperError as error:
                     return getattr(error, "reason", None) is Reason.NONE
                 return True
 
-        done = await asyncio.gather(*(one(wish) for wish in wishes))
+        done = await asyncio.gather(*(one(client, wish) for client, wish in wishes))
         return sum(done), len(done) - sum(done)
