@@ -51,7 +51,7 @@ Every key of the [configuration](configuration.md) can be set by its environment
 
 def render() -> str:
     """Return the whole page."""
-    root = click.Context(evergrant, info_name="evergrant")
+    root = click.Context(evergrant, info_name="evergrant", **evergrant.context_settings)
     commands = [section for name in evergrant.list_commands(root) for section in _sections(root, name)]
     return "\n".join([_INTRODUCTION, *_exit_codes(), *commands])
 
