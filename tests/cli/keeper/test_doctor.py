@@ -121,3 +121,11 @@ def test_connections_in_trouble_letters_and_refreshes_are_counted():
     assert found["refreshes"].verdict is Verdict.WARN
     assert found["connections"].said == "7 of 10 active"
     assert "webhooks" not in {one.check for one in held(Held(counts, NOW - 60, 3, 0), NOW)}
+
+
+def test_the_issuers_doctor_looks_at_a_vault_in_the_same_place_too(place, capsys):
+    assert main(["client", "add", "App", "--type", "spa", "--redirect-uri", "https://app.example/back"]) == 0
+    capsys.readouterr()
+    _, checks = told(capsys, "doctor")
+    assert checks["vault file"] == ("ok", "whole")
+    assert checks["database"][0] == "ok"

@@ -173,9 +173,7 @@ def _refusal(error: Exception) -> Failure:
             hint = "clients are named in the configuration: [keeper.client.NAME]" if "client" in said else ""
             return Failure(said, hint=hint, code=Exit.NOT_FOUND)
         case errors.NeedsReauth():
-            hint = (
-                f"send them to {error.reconnect}" if error.reconnect else "connect it again: evergrant keeper connect"
-            )
+            hint = f"send them to {error.reconnect}" if error.reconnect else f"connect it again: {_typed('connect')}"
             return Failure(said, hint=hint, code=Exit.NEEDS_PERSON)
         case errors.CallbackRefused():
             return Failure(said, code=Exit.NEEDS_PERSON)
@@ -195,10 +193,18 @@ def _unusable(error: Any) -> str:
 
     return {
         Health.SUSPENDED_CLIENT: "put the right id and secret into the configuration; it is tried again by itself",
-        Health.QUARANTINED: "look at it with keeper show, then: evergrant keeper release",
+        Health.QUARANTINED: f"look at it with keeper show, then: {_typed('release')}",
         Health.REVOKING: "it is being disconnected",
-        Health.REVOKED: "connect it again: evergrant keeper connect",
+        Health.REVOKED: f"connect it again: {_typed('connect')}",
     }.get(error.health, "look at it with: evergrant keeper show")
+
+
+def _typed(verb: str) -> str:
+    """A verb with the names that were typed, for somebody who will type it next."""
+    context = click.get_current_context(silent=True)
+    said = context.params if context is not None else {}
+    named = [f"--{name} {said[name]}" for name in ("account", "tenant") if said.get(name)]
+    return " ".join(["evergrant keeper", verb, str(said.get("client") or ""), *named]).rstrip()
 
 
 def keyring(config: Config) -> Keyring:
