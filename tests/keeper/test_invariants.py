@@ -1,4 +1,4 @@
-"""What holds whatever happens: two keepers on one vault, a provider that misbehaves, deaths, a vault that fails, clocks.
+"""What holds whatever happens: two keepers, one vault, a provider that misbehaves, deaths, failures, clocks.
 
 The provider takes a spent token again for a day, so nothing may ever be lost, and no user may ever be asked.
 """

@@ -120,7 +120,9 @@ class Leases:
         for name in [
             name for name, entry in self._entries.copy().items() if entry.lease.connection_id == connection_id
         ]:
-            self._entries.pop(name, None)
+            entry = self._entries.pop(name, None)
+            if entry is not None and entry.taken:
+                self._tick(name, entry, self._now())
 
     async def lease(self, client: str, account: str, *, tenant: str = "", caller: str = "", record: str = "") -> Lease:
         """A token that works. Raises `UnknownConnection`, `NeedsReauth`, `NotUsable`, `TryLater` and its kinds."""
@@ -223,8 +225,12 @@ class Leases:
         if len(self._entries) >= MOST_ENTRIES:
             self._entries.clear()
         entry = Entry(lease, stamp, soft or FOR_EVER, steady + (soft - now) if soft else float(FOR_EVER), steady)
+        before = self._entries.get(name)
         entry.taken = 1
-        self._tick(name, entry, now)
+        if before is not None:
+            entry.taken, entry.minute = before.taken + 1, before.minute
+        if now >= entry.minute:
+            self._tick(name, entry, now)
         self._entries[name] = entry
 
     # ---- 401

@@ -25,6 +25,7 @@ from evergrant.keeper.service.failed import failure
 from evergrant.keeper.service.flights import Flights
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.service.hold import Hold
+from evergrant.keeper.service.learn import Learner
 from evergrant.keeper.service.recover import Recoverer
 from evergrant.keeper.service.spend import LEAST_SECONDS, Spender
 from evergrant.keeper.service.watch import Watch
@@ -75,6 +76,7 @@ class Refresher:
         self._facts = Facts(ground.catalog)
         self._spender = Spender(ground)
         self._committer = Committer(ground, owner)
+        self._learner = Learner(ground)
         self._recoverer = Recoverer(ground, self._spender, self._committer)
         self.changed: Callable[[str], None] = lambda _: None
         """Told the id of every connection that was changed here."""
@@ -195,7 +197,7 @@ class Refresher:
         if error is not None:
             raise error
         points.reached(points.Point.SERVING)
-        return doubt.found
+        return await self._learner.learn(spot.ours, spot.provider, doubt.found, wish.name)
 
     async def _intend(self, hold: Hold, spot: Spot) -> Intent:
         now = self._ground.clock.now()
