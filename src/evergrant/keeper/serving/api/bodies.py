@@ -1,11 +1,17 @@
 """What programs send, as types: members that are not named here are refused, with a near name."""
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-Name = Annotated[str, Meta(min_length=1, max_length=255)]
-Text = Annotated[str, Meta(max_length=255)]
+from evergrant.keeper.connection import Health
+
+# Documented here, refused with a sentence of its own by the keeper, which knows what is printable.
+_PRINTABLE: Final[dict[str, Any]] = {"pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}
+_HEALTH: Final[dict[str, Any]] = {"enum": ["", *Health]}
+Name = Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema=_PRINTABLE)]
+Text = Annotated[str, Meta(max_length=255, extra_json_schema=_PRINTABLE)]
+How = Annotated[str, Meta(max_length=32, extra_json_schema=_HEALTH)]
 Address = Annotated[str, Meta(max_length=2_000)]
 Token = Annotated[str, Meta(min_length=1, max_length=16_384)]
 Scopes = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=1_000)], ...], Meta(max_length=100)]
@@ -152,7 +158,7 @@ class Listing(Strict, frozen=True):
     provider: Text = ""
     account: Text = ""
     user: Text = ""
-    health: Text = ""
+    health: How = ""
     tag: Tags = {}
     after: Text = ""
     limit: Count = 100
