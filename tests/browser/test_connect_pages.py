@@ -12,6 +12,7 @@ from evergrant.keeper.provider.catalog import Catalog
 from tests.browser.chromium import launched
 from tests.browser.walk import SCREENS, Screen, Walk
 from tests.keeper.serving.beside import Beside, beside
+from tests.keeper.serving.scene import Scene
 
 pytestmark = [pytest.mark.needs("chromium", "node-packages"), pytest.mark.xdist_group("people")]
 
@@ -70,12 +71,19 @@ def test_a_connection_that_broke_is_connected_again_from_its_link(walk: Walk, se
     walk.press("Continue to HubSpot")
     walk.see("HubSpot is connected")
 
-    async def broken(scene: object) -> str:
-        kept = await scene.life.keeper.show("here", user, tenant="one")  # type: ignore[attr-defined]
-        reply = await scene.ask("POST", f"/v1/connections/{kept.connection.id}/reconnect-link", {})  # type: ignore[attr-defined]
+    async def broken(scene: Scene) -> str:
+        scene.life.chaos.withdraw("ada")
+        kept = await scene.life.keeper.show("here", user, tenant="one")
+        said = await scene.ask("POST", f"/v1/connections/{kept.connection.id}/unauthorized", {"version": 1})
+        assert said.json()["code"] == "needs_reauth"
+        reply = await scene.ask("POST", f"/v1/connections/{kept.connection.id}/reconnect-link", {})
         return str(reply.json()["url"])
 
-    walk.open(service.do(broken))
+    again = service.do(broken)
+    walk.open("/connections")
+    walk.see("What is connected", "k7-broken")
+    expect(walk.page.locator("main")).to_contain_text("The permission has ended.")
+    walk.open(again)
     walk.see("Allow access to your HubSpot account again?", "k7-again")
     walk.press("Continue to HubSpot")
     walk.see("HubSpot is connected")
