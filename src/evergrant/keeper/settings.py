@@ -45,7 +45,7 @@ class Settings:
     reconnect_seconds: int = 7 * 86_400
     """How long a reconnect link can be used."""
     claim_seconds: float = 60.0
-    """How long one refresher may hold the right to spend; always more than the three allowances below together."""
+    """How long one refresher may hold the right to spend; no less than `request_seconds` and `commit_seconds`."""
     request_seconds: float = 30.0
     """The longest a provider may take, connecting included."""
     connect_seconds: float = 10.0

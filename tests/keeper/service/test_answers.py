@@ -1,5 +1,6 @@
 """What a refresh does with every kind of answer, on a real provider that gives them."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,9 @@ from evergrant.keeper.connection import Health, Reason
 from evergrant.keeper.errors import KeeperError, NeedsReauth, NotUsable
 from evergrant.keeper.event import What
 from evergrant.keeper.provider.model import Retry, ReuseEffect, Rotates
+from evergrant.keeper.service.sealed import with_tokens
 from evergrant.keeper.settings import HOUSE, Client
+from evergrant.keeper.vault.port import Change
 from evergrant.testing.chaos import MODES, PLAIN
 from evergrant.testing.chaos.mode import Kind
 from tests.keeper.living import Life, kept, living, settled
@@ -284,3 +287,42 @@ async def test_k_13_where_nothing_may_be_repeated_the_old_token_is_served_to_its
         clock.advance(150)
         assert (await life.keeper.lease("here", "user-42")).version == 2
         assert not life.chaos.ledger.killed
+
+
+async def test_a_doubt_that_waits_for_the_end_of_a_token_ends_with_a_401_to_it() -> None:
+    clock = FixedClock()
+    async with living(PLAIN, "strict_one_shot", clock=clock) as life:
+        await life.connect(expires_in=1000)
+        life.chaos.set("unavailable", times=1)
+        with pytest.raises(KeeperError):
+            await life.keeper.refresh("here", "user-42")
+        found = await life.vault.load("", "con_user-42")
+        assert found is not None
+        assert found.connection.retry_at - clock.now() > 800
+        lease = await life.keeper.lease("here", "user-42")
+        assert (await life.keeper.report_unauthorized(lease)).version == 2
+
+
+async def test_two_records_of_one_connection_are_refreshed_each_on_its_own() -> None:
+    clock = FixedClock()
+    async with living("slack", "two_tokens", clock=clock) as life:
+        given = life.chaos.grant("user-42")
+        await kept(life.keeper, given, "user-42", clock.now(), expires_in=1, name="bot")
+        user = given.reply["authed_user"]
+        rooms = await life.keeper.rooms()
+        found = await life.vault.load("", "con_user-42")
+        assert found is not None
+        record = replace(found.records["bot"], name="user")
+        record = with_tokens(
+            rooms.ground.sealer, "", record,
+            access=Secret(user["access_token"]), refresh=Secret(user["refresh_token"]),
+        )  # fmt: skip
+        after = replace(found.connection, version=found.connection.version + 1)
+        await life.vault.change(Change(after, expected=found.connection.version, records=[record]))
+        bot, person = await asyncio.gather(
+            life.keeper.lease("here", "user-42", record="bot"), life.keeper.lease("here", "user-42", record="user")
+        )
+        assert (bot.version, person.version) == (2, 2)
+        assert bot.token.reveal() != person.token.reveal()
+        assert life.chaos.ledger.times_sent(user["refresh_token"]) == 1
+        assert len(life.chaos.ledger.refreshes) == 2

@@ -39,9 +39,10 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The request may have arrived; there is no answer."""
+    """The request may have arrived; there is no answer. *until*: when it is worth looking again, 0 for soon."""
 
     detail: str
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,11 +295,13 @@ def _unknown(case: Case, unknown: Unknown) -> Settled:
 
 
 def _missing(case: Case, ending: Missing) -> Settled:
-    return _doubt(case, ending.detail)
+    return _doubt(case, ending.detail, ending.until)
 
 
-def _doubt(case: Case, detail: str) -> Settled:
+def _doubt(case: Case, detail: str, until: int = 0) -> Settled:
     connection = _failed(case)
+    if until > case.now:
+        connection = replace(connection, retry_at=until)
     last = latest_replay(case.intent, case.provider)
     if last > case.now:
         connection = replace(connection, retry_at=min(connection.retry_at, last))

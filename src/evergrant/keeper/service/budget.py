@@ -38,7 +38,7 @@ class Budget:
 
     @asynccontextmanager
     async def turn(self, client: str, provider: Provider) -> AsyncIterator[None]:
-        """Wait for a place, then for the rate. Raises `TryLater` while the provider is left alone.
+        """Wait for a place. Raises `TryLater` while the provider is left alone.
 
         When that time is over one request goes first, and the others wait for how it ends.
         """
@@ -48,7 +48,6 @@ class Budget:
         line.trying = line.trying or trying
         try:
             async with line.gate:
-                await self._pace(line)
                 yield
         finally:
             if trying:
@@ -81,7 +80,9 @@ class Budget:
             msg = f"the provider of {client} is in trouble or asked for a pause; it is left alone for {after} s"
             raise TryLater(msg, after, Reason.PROVIDER_BUSY)
 
-    async def _pace(self, line: _Line) -> None:
+    async def pace(self, client: str, provider: Provider) -> None:
+        """Wait for the rate, right before a request."""
+        line = self._line(client, provider)
         now = self._ground.clock.monotonic()
         at = max(line.next_at, now)
         line.next_at = at + 1 / self._ground.settings.per_second

@@ -264,6 +264,9 @@ class Leases:
         now = self._now()
         for _ in range(TRIES):
             after = replace(found.connection, version=found.connection.version + 1)
+            if after.health is Health.IN_DOUBT:
+                # The wait was for the end of this very token.
+                after = replace(after, retry_at=0)
             events = await self._watch.unauthorized(after, record, caller, now)
             ended = _ended(record, now)
             change = Change(after, expected=found.connection.version, records=[ended], events=events)

@@ -51,7 +51,7 @@ class Recoverer:
         return await self._resolved(hold, spot, intent, ending, spend)
 
     async def _resolved(self, hold: Hold, spot: "Spot", intent: Intent, ending: Ending | None, spend: Spend) -> Doubted:
-        probed, repeated = Probed.NOT_ASKED, False
+        probed, repeated, until = Probed.NOT_ASKED, False, 0
         for _ in range(MOST_STEPS):
             read = self._spender.reading(hold.tenant, spot.provider, spot.record, intent) if ending is None else None
             way = self._way(spot, intent, readable=read is not None, probed=probed)
@@ -70,8 +70,10 @@ class Recoverer:
             elif way.way is Way.CLOSE:
                 return await self._committer.close(hold, intent, way.why)
             else:
+                until = way.until
                 break
-        return await self._committer.commit(hold, spot.provider, intent, ending or Missing(STILL_IN_DOUBT))
+        why = STILL_IN_DOUBT if ending is None else told(ending)
+        return await self._committer.commit(hold, spot.provider, intent, Missing(why, until))
 
     def _way(self, spot: "Spot", intent: Intent, *, readable: bool, probed: Probed) -> Resolution:
         now = self._ground.clock.now()
@@ -102,3 +104,10 @@ class Recoverer:
 
 def _doubtful(ending: Ending) -> bool:
     return isinstance(ending, Missing) or (isinstance(ending, Unknown) and ending.spent)
+
+
+def told(ending: Ending) -> str:
+    """What a doubtful ending said."""
+    if isinstance(ending, Missing):
+        return ending.detail
+    return ending.code if isinstance(ending, Unknown) else STILL_IN_DOUBT

@@ -223,6 +223,7 @@ class Refresher:
 
     async def _spend(self, hold: Hold, spot: Spot, intent: Intent, *, with_scope: bool = True) -> Ending:
         """One request under a written intent."""
+        await self._budget.pace(spot.ours.name, spot.provider)
         self._enough(hold)
         asked = self._spender.request(spot.ours, spot.provider, hold.tenant, spot.record, with_scope=with_scope)
         ending = await self._spender.spend(hold, asked, spot.provider, spot.record, intent)
