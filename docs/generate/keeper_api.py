@@ -61,7 +61,7 @@ In Python a receiver checks a letter so:
 ```python
 from evergrant.keeper.webhooks import Forged, verify
 
-letter_id = verify([secret], request.headers, body, now=now, seen=handled)   # raises Forged
+letter_id = verify([secret], request.headers, body, now=now, seen=handled)  # raises Forged
 ```
 
 `body` is the bytes as they came; `handled` holds the ids of the last minutes. Members of a letter: `id`, `type`, `at`,
