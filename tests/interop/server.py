@@ -77,7 +77,7 @@ class Server:
         self.clock_file = folder / "clock"
         self.config = folder / "evergrant.toml"
         self.offset = 0
-        self.issuer = ""
+        self.issuer = self.listening = ""
         self.pid = 0
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ class Server:
             self._process.wait(timeout=30)
             raise AssertionError(f"the server did not start: {self.log.read_text(encoding='utf-8')[-2000:]}")
         said = json.loads(ready)
-        self.issuer, self.pid = said["issuer"], said["pid"]
+        self.issuer, self.listening, self.pid = said["issuer"], said["listening"], said["pid"]
         watch_output(self.log)
         watch_output(self.data)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import requests
 
 from evergrant.keeper.provider.discovery import well_known
-from tests.interop.keeper.visitor import NAME, PASSWORD
+from tests.interop.keeper.visitor import NAME, PASSWORD, Visitor
 from tests.interop.keeper.witness import Witness
 from tests.meta.claims import ROOT
 from tests.secrecy import belongs_to_client, record_secret
@@ -34,14 +34,20 @@ class Foreign:
     witness: Witness
     clock: Path
     scopes: tuple[str, ...] = ("openid",)
-    offset: int = 0
+    client_id: str = CLIENT_ID
+    client_secret: str = CLIENT_SECRET
+    redirect_uri: str = CALLBACK
 
     def advance(self, seconds: int) -> None:
         """Let time pass, at the server and at every keeper that reads the same file."""
-        self.offset += seconds
+        passed = int(self.clock.read_text(encoding="ascii")) if self.clock.exists() else 0
         fresh = self.clock.with_suffix(".new")
-        fresh.write_text(str(self.offset), encoding="ascii")
+        fresh.write_text(str(passed + seconds), encoding="ascii")
         fresh.replace(self.clock)  # at once: a half-written number would be another time
+
+    def goes(self, url: str) -> str:
+        """What a person with a new browser comes back with, who was sent to *url*."""
+        return Visitor(self.witness.url).goes(url)
 
     def answers(self, access_token: str) -> int:
         """The status of its userinfo endpoint for an access token: 200 for one that works."""
@@ -63,7 +69,9 @@ class Foreign:
 
     def _post(self, endpoint: str, **form: str) -> requests.Response:
         url = self._document()[endpoint]
-        return requests.post(url, data=form, auth=(CLIENT_ID, CLIENT_SECRET), timeout=30)
+        if not self.client_secret:
+            return requests.post(url, data={"client_id": self.client_id, **form}, timeout=30)
+        return requests.post(url, data=form, auth=(self.client_id, self.client_secret), timeout=30)
 
     def _document(self) -> Any:
         """Everything it says of itself, in both its documents."""

@@ -19,8 +19,7 @@ from evergrant.keeper.connection import Health, Reason
 from evergrant.keeper.errors import NeedsReauth, NotUsable
 from evergrant.keeper.keeper import Keeper
 from evergrant.keeper.service.told import Connected
-from tests.interop.keeper.foreign import CALLBACK, CLIENT_ID, CLIENT_SECRET, Foreign
-from tests.interop.keeper.visitor import Visitor
+from tests.interop.keeper.foreign import Foreign
 from tests.interop.keeper.worker import THERE, keeper_of
 from tests.meta.claims import ROOT
 
@@ -37,9 +36,9 @@ PATIENCE: Final = 60
 def told(server: Foreign, vault: Path, **overrides: Any) -> dict[str, Any]:
     """What a keeper is told of *server*; *overrides* are facts that its discovery document does not have."""
     return {
-        "issuer": server.issuer, "client_id": CLIENT_ID, "secret": CLIENT_SECRET, "redirect_uri": CALLBACK,
-        "scopes": server.scopes, "overrides": overrides, "clock": str(server.clock), "vault": str(vault),
-        "account": ACCOUNT,
+        "issuer": server.issuer, "client_id": server.client_id, "secret": server.client_secret,
+        "redirect_uri": server.redirect_uri, "scopes": server.scopes, "overrides": overrides,
+        "clock": str(server.clock), "vault": str(vault), "account": ACCOUNT,
     }  # fmt: skip
 
 
@@ -50,9 +49,7 @@ async def opened(server: Foreign, vault: Path, **overrides: Any) -> Keeper:
 async def connected(keeper: Keeper, server: Foreign) -> Connected:
     """Connect as a person does, in a browser of their own."""
     link = await keeper.begin(THERE, ACCOUNT)
-    home = server.witness.url
-    back = await asyncio.to_thread(lambda: Visitor(home).goes(link.url))
-    return await keeper.finish(back, ACCOUNT)
+    return await keeper.finish(await asyncio.to_thread(server.goes, link.url), ACCOUNT)
 
 
 class Worker:
@@ -176,5 +173,4 @@ class RotatingServer:
 async def reconnected(keeper: Keeper, server: Foreign, link: str) -> Connected:
     """Follow a reconnect link as its user."""
     back = await keeper.reconnect(link, ACCOUNT)
-    home = server.witness.url
-    return await keeper.finish(await asyncio.to_thread(lambda: Visitor(home).goes(back.url)), ACCOUNT)
+    return await keeper.finish(await asyncio.to_thread(server.goes, back.url), ACCOUNT)
