@@ -211,6 +211,28 @@ async def test_a_reconnect_link_that_was_forwarded_starts_nothing() -> None:
         assert (await scene.ask("GET", f"/v1/connections/{one['id']}")).json()["health"] == Health.ACTIVE
 
 
+async def test_connecting_again_from_the_list_keeps_the_connection_whatever_the_account_is_called() -> None:
+    async with serving() as scene:
+        await connected(scene, account="crm-7")
+        one = (await scene.ask("GET", "/v1/connections")).json()["connections"][0]
+        later = await scene.browser().open(await scene.link("ada", clients=["here", "there"]))
+        await later.submit("client", client="there")
+        scene.life.chaos.withdraw("ada")
+        await scene.ask("POST", f"/v1/connections/{one['id']}/unauthorized", {"version": 1})
+        await later.open(f"{scene.address}/connections")
+        way = re.search(r'href="([^"]+again=[^"]+)"', later.page)[1]  # type: ignore[index]
+        await later.open(scene.address + way)
+        await later.submit("go")
+        assert "is connected" in later.said
+        have = (await scene.ask("GET", "/v1/connections")).json()["connections"]
+        assert [(each["id"], each["health"]) for each in have] == [(one["id"], Health.ACTIVE)]
+        mallory = await connected(scene, "mallory", clients=["there"])
+        assert (await mallory.open(f"{scene.address}/connect/here?again={one['id']}")).status == 404
+        await (await later.open(f"{scene.address}/connect/there")).submit("go")
+        have = (await scene.ask("GET", "/v1/connections?client=there&user=ada")).json()["connections"]
+        assert [each["account"] for each in have] == ["ada"]
+
+
 def test_no_template_prints_a_token() -> None:
     room = Path(__file__).parents[3] / "src/evergrant/keeper/serving/pages"
     shown = "".join(file.read_text(encoding="utf-8") for file in [*room.glob("templates/*.html"), room / "view.py"])

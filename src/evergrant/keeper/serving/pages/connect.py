@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from evergrant.keeper.errors import BadRequest
+from evergrant.keeper.errors import BadRequest, UnknownConnection
 from evergrant.keeper.service.reconnect import PARAM as RECONNECT
 from evergrant.keeper.service.told import Link
 from evergrant.keeper.serving.links import PARAM, Invitation, Visit
@@ -19,6 +19,7 @@ from evergrant.web.answer import Answer, redirect
 from evergrant.web.ask import Ask
 
 VALUE: Final = "value."
+AGAIN: Final = "again"
 MOST_LOOKED_AT: Final = 500
 
 
@@ -58,7 +59,7 @@ class ConnectHandler:
             return self._desk.trouble(LINK_OVER)
         ours = await self._client(visit, form.get("client") or "")
         if form.get("go"):
-            return await self._away(visit, ours, form)
+            return await self._away(visit, ours, form, visit.invitation)
         return self._desk.go(f"/connect/{ours.name}", await self._desk.keeping(visit))
 
     async def choose(self, ask: Ask) -> Answer:
@@ -78,17 +79,32 @@ class ConnectHandler:
 
     async def ready(self, ask: Ask) -> Answer:
         """GET /connect/CLIENT."""
+        again = ask.parameters().get(AGAIN) or ""
         visit = await self._desk.visitor(ask)
+        meant = await self._meaning(visit, again)
         ours = await self._client(visit, _named(ask))
         browser = await self._desk.browser(ask)
-        page = await self._page(ours, visit.invitation, browser.csrf)
-        return self._desk.show(page, *browser.headers)
+        page = await self._page(ours, meant, browser.csrf)
+        return self._desk.show(replace(page, again_id=again), *browser.headers)
 
     async def go(self, ask: Ask) -> Answer:
         """POST /connect/CLIENT."""
         form = await self._desk.posted(ask)
         visit = await self._desk.visitor(ask)
-        return await self._away(visit, await self._client(visit, _named(ask)), form)
+        meant = await self._meaning(visit, form.get(AGAIN) or "")
+        return await self._away(visit, await self._client(visit, _named(ask)), form, meant)
+
+    async def _meaning(self, visit: Visit, again: str) -> Invitation:
+        """What the visit allows, for the connection *again* where one is named. Raises `UnknownConnection`."""
+        said = visit.invitation
+        if not again:
+            return said
+        found = await (await self._house.ground()).vault.load(said.tenant, again)
+        if found is None or found.connection.user != said.user:
+            msg = "no such connection"
+            raise UnknownConnection(msg)
+        one = found.connection
+        return replace(said, account=one.account, scopes=tuple(dict.fromkeys([*one.asked_scope, *said.scopes])))
 
     async def again(self, ask: Ask) -> Answer:
         """GET /reconnect?reconnect=…: what a reconnect link is for."""
@@ -142,8 +158,7 @@ class ConnectHandler:
             found = None
         return _with(shown.connect_page(ground, ours, invitation, found, csrf), link=link)
 
-    async def _away(self, visit: Visit, ours: Client, form: Form) -> Answer:
-        said = visit.invitation
+    async def _away(self, visit: Visit, ours: Client, form: Form, said: Invitation) -> Answer:
         values = {name.removeprefix(VALUE): value for name, value in form.values.items() if name.startswith(VALUE)}
         link = await self._house.keeper.begin(
             ours.name,

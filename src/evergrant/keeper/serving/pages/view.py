@@ -64,6 +64,8 @@ class ConnectPage:
     link: str = ""
     token: str = ""
     again: bool = False
+    again_id: str = ""
+    """The connection that is allowed again, where the visitor has named one."""
     gaps: tuple[Gap, ...] = ()
     targets: tuple[str, ...] = ()
     """Where the form leads after our own answer; not shown."""
