@@ -157,7 +157,7 @@ class Providers(Answered, frozen=True):
 
 
 class Event(Answered, frozen=True):
-    """One line of the audit trail; its kinds are listed in docs/reference/keeper-events.md."""
+    """One line of the audit trail; its kinds are listed at the end of docs/reference/keeper-api.md."""
 
     number: int
     at: int
