@@ -102,6 +102,7 @@ def test_a_closed_keeper_says_so_and_closes_twice(keeper: SyncKeeper) -> None:
         keeper.lease("here", "user-42")
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 warns of forks with threads
 def test_a_forked_child_opens_its_own_and_takes_no_claim_of_its_parent(keeper: SyncKeeper, chaos: Chaos) -> None:
     lease = keeper.lease("here", "user-42")
     connect(keeper, chaos, "user-43")
