@@ -131,10 +131,10 @@ def test_the_background_refreshes_before_anybody_asks(chaos: Chaos, tmp_path: Pa
     with opened(chaos, tmp_path) as one:
         connect(one, chaos, "user-42", expires_in=30)
         one.start()
-        deadline = threading.Event()
-        for _ in range(100):
-            if chaos.ledger.rotations:
+        moment = threading.Event()
+        for _ in range(200):
+            if one.show("here", "user-42").records["main"].version == 2:
                 break
-            deadline.wait(0.05)
-        assert chaos.ledger.rotations == 1
+            moment.wait(0.05)
         assert one.show("here", "user-42").records["main"].version == 2
+        assert chaos.ledger.rotations == 1
