@@ -8,7 +8,7 @@ import json
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ class Foreign:
     client_id: str = CLIENT_ID
     client_secret: str = CLIENT_SECRET
     redirect_uri: str = CALLBACK
+    private_key: str = field(default="", repr=False)
 
     def advance(self, seconds: int) -> None:
         """Let time pass, at the server and at every keeper that reads the same file."""
@@ -84,7 +85,7 @@ class Foreign:
 
 @contextmanager
 def foreign(
-    command: Sequence[str], folder: Path, path: str = "", scopes: tuple[str, ...] = ("openid",)
+    command: Sequence[str], folder: Path, path: str = "", scopes: tuple[str, ...] = ("openid",), **more: Any
 ) -> Iterator[Foreign]:
     """The server that *command* starts. It reads what it is to be as JSON from its standard input, and says its port.
 
@@ -101,7 +102,7 @@ def foreign(
         server.advance(0)
         told = {
             "issuer": server.issuer, "clock": str(server.clock), "folder": str(home), "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET, "redirect_uri": CALLBACK, "name": NAME, "password": PASSWORD,
+            "client_secret": CLIENT_SECRET, "redirect_uri": CALLBACK, "name": NAME, "password": PASSWORD, **more,
         }  # fmt: skip
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         try:

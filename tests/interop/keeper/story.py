@@ -37,8 +37,8 @@ def told(server: Foreign, vault: Path, **overrides: Any) -> dict[str, Any]:
     """What a keeper is told of *server*; *overrides* are facts that its discovery document does not have."""
     return {
         "issuer": server.issuer, "client_id": server.client_id, "secret": server.client_secret,
-        "redirect_uri": server.redirect_uri, "scopes": server.scopes, "overrides": overrides,
-        "clock": str(server.clock), "vault": str(vault), "account": ACCOUNT,
+        "key": server.private_key, "redirect_uri": server.redirect_uri, "scopes": server.scopes,
+        "overrides": overrides, "clock": str(server.clock), "vault": str(vault), "account": ACCOUNT,
     }  # fmt: skip
 
 

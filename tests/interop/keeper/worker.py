@@ -30,7 +30,7 @@ async def keeper_of(told: dict[str, Any], clock: Clock | None = None) -> Keeper:
     catalog.add(await discover(told["issuer"], Fetcher(Reach(loopback=True)), provider_id=THERE))
     client = Client(
         THERE, told["client_id"], Secret(told["secret"]) if told["secret"] else None, told["redirect_uri"],
-        told["overrides"], tuple(told["scopes"]),
+        told["overrides"], tuple(told["scopes"]), private_key=Secret(told["key"]) if told["key"] else None,
     )  # fmt: skip
     settings = Settings(reconnect_page="https://app.example/reconnect", failure_seconds=0.0, recheck_seconds=0.0)
     clock = clock or FileClock(Path(told["clock"]))

@@ -21,16 +21,24 @@ const { generateKeyPair, exportJWK } = await import('jose')
 const { default: Provider } = await import('oidc-provider')
 
 const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+const registered = {
+  redirect_uris: [told.redirect_uri],
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+  id_token_signed_response_alg: 'ES256',
+}
 const provider = new Provider(told.issuer, {
   jwks: { keys: [{ ...(await exportJWK(privateKey)), kid: 'one', alg: 'ES256', use: 'sig' }] },
-  clients: [{
-    client_id: told.client_id,
-    client_secret: told.client_secret,
-    redirect_uris: [told.redirect_uri],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    id_token_signed_response_alg: 'ES256',
-  }],
+  clients: [
+    { ...registered, client_id: told.client_id, client_secret: told.client_secret },
+    {
+      ...registered,
+      client_id: told.key.kid,
+      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_signing_alg: told.key.alg,
+      jwks: { keys: [told.key] },
+    },
+  ],
   clientDefaults: { id_token_signed_response_alg: 'ES256' },
   rotateRefreshToken: true,
   features: {

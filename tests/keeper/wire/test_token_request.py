@@ -93,7 +93,7 @@ def test_k_07_a_signed_proof_is_for_the_issuer_alone(alg: str) -> None:
     provider = by(ClientAuth.PRIVATE_KEY_JWT, issuer="https://honest.invalid", token_url="https://other.invalid/token")
     proof = assertion(client, provider, FixedClock(), SeededEntropy(1))
     header, claims, _ = proof.split(".")
-    assert json.loads(decode(header))["alg"] == alg
+    assert json.loads(decode(header)) == {"typ": "JWT", "alg": alg}, "a key id of ours would match no registration"
     assert json.loads(decode(claims))["aud"] == "https://honest.invalid"
     said, _ = form(provider, client, assertion=proof)
     assert said["client_assertion"] == [proof]

@@ -38,7 +38,10 @@ def assertion(ours: Client, provider: Provider, clock: Clock, entropy: Entropy) 
         "exp": now + LIFETIME,
         "jti": encode(entropy.draw(16)).decode("ascii"),
     }
-    return _signer(ours).sign("JWT", json.dumps(claims).encode())
+    signer = _signer(ours)
+    # No `kid`: the provider knows the key by the name under which it was registered, and would find none by ours.
+    header = encode(json.dumps({"typ": "JWT", "alg": signer.alg}).encode())
+    return signer.signed(header + b"." + encode(json.dumps(claims).encode()))
 
 
 def _signer(ours: Client) -> Signer:
