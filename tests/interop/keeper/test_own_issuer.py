@@ -73,8 +73,9 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
                 server.add_person(user)
                 person = Person(witness.url, user)
                 return Own(
-                    witness.url, witness, server.clock_file, ("openid",), client.id, client.secret, redirect_uri, person
-                )
+                    witness.url, witness, server.clock_file, client_id=client.id, client_secret=client.secret,
+                    redirect_uri=redirect_uri, person=person,
+                )  # fmt: skip
 
             yield register
             assert forked(server.events()) == []
