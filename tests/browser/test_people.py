@@ -146,7 +146,7 @@ def test_the_account_area(
     other.page.reload()
     other.see("Sign in")
 
-    walk.page.get_by_role("button", name=f"End {diary} on").click()
+    walk.page.get_by_role("button", name=f"End {diary},").click()
     walk.see("Your account", "08-account-ended")
     expect(walk.page.locator("main")).to_contain_text("No application is signed in.")
     assert application.refresh(token).json()["error"] == "invalid_grant"
