@@ -154,30 +154,33 @@ class Keeper:
         *values* fills gaps in the provider's addresses (shop, tenant). Raises `BadRequest`, `UnknownProvider`.
         """
         rooms = await self.rooms()
-        return await rooms.connecting.connect.begin(
-            client,
-            account,
-            user=user,
-            scopes=scopes,
-            return_to=return_to,
-            tags=tags,
-            tenant=tenant,
-            values=values,
-            offline=offline,
-            hand_over=hand_over,
-        )
+        with vault_trouble():
+            return await rooms.connecting.connect.begin(
+                client,
+                account,
+                user=user,
+                scopes=scopes,
+                return_to=return_to,
+                tags=tags,
+                tenant=tenant,
+                values=values,
+                offline=offline,
+                hand_over=hand_over,
+            )
 
     async def finish(self, callback_url: str, user: str, *, tenant: str = "") -> Connected:
         """The connection that stands after the browser of *user* came back. Raises `CallbackRefused`, `BadRequest`."""
         rooms = await self.rooms()
-        done = await rooms.connecting.connect.finish(callback_url, user, tenant=tenant)
-        rooms.leases.forget(done.connection.id)
-        return done
+        with vault_trouble():
+            done = await rooms.connecting.connect.finish(callback_url, user, tenant=tenant)
+            rooms.leases.forget(done.connection.id)
+            return done
 
     async def reconnect(self, link: str, user: str, *, tenant: str = "", return_to: str = "") -> Link:
         """Where to send *user*, who has followed a reconnect link of ours. Raises `CallbackRefused`."""
         rooms = await self.rooms()
-        return await rooms.connecting.reconnect.begin(link, user, tenant=tenant, return_to=return_to)
+        with vault_trouble():
+            return await rooms.connecting.reconnect.begin(link, user, tenant=tenant, return_to=return_to)
 
     async def connect_device(self, client: str, account: str, show: Show, **more: Any) -> Connected:
         """Connect from another device: *show* is handed what the user must read. *more* as in `begin`."""
@@ -196,7 +199,8 @@ class Keeper:
     async def import_tokens(self, existing: Existing, *, tenant: str = "") -> Connection:
         """Take over tokens that somebody else kept, without spending them. Raises `AlreadyConnected`, `BadRequest`."""
         rooms = await self.rooms()
-        return await rooms.connecting.importing.take(existing, tenant=tenant)
+        with vault_trouble():
+            return await rooms.connecting.importing.take(existing, tenant=tenant)
 
     async def import_lines(
         self, lines: Iterable[str | bytes], *, tenant: str = "", key: Keyring | None = None
@@ -219,12 +223,14 @@ class Keeper:
     async def what_ends(self, client: str, account: str, *, tenant: str = "") -> Ends:
         """What disconnecting would end, here and at the provider: to be read before it is done."""
         rooms = await self.rooms()
-        return await rooms.connecting.disconnect.what_ends(client, account, tenant=tenant)
+        with vault_trouble():
+            return await rooms.connecting.disconnect.what_ends(client, account, tenant=tenant)
 
     async def remove(self, client: str, account: str, *, tenant: str = "") -> None:
         """Take a revoked connection away, or one that never stood. Raises `NotUsable` for any other."""
         rooms = await self.rooms()
-        await rooms.connecting.disconnect.forget(client, account, tenant=tenant)
+        with vault_trouble():
+            await rooms.connecting.disconnect.forget(client, account, tenant=tenant)
 
     async def disconnect(
         self, client: str, account: str, *, tenant: str = "", siblings: Siblings | str = Siblings.REFUSE
@@ -233,12 +239,13 @@ class Keeper:
         other connections would end with it and *siblings* does not say what shall become of them.
         """
         rooms = await self.rooms()
-        found = await rooms.connecting.finding.named(client, account, tenant)
-        rooms.leases.forget(found.connection.id)
-        try:
-            return await rooms.connecting.disconnect.disconnect(client, account, tenant=tenant, siblings=siblings)
-        finally:
+        with vault_trouble():
+            found = await rooms.connecting.finding.named(client, account, tenant)
             rooms.leases.forget(found.connection.id)
+            try:
+                return await rooms.connecting.disconnect.disconnect(client, account, tenant=tenant, siblings=siblings)
+            finally:
+                rooms.leases.forget(found.connection.id)
 
     # ---- tokens
 
@@ -269,10 +276,11 @@ class Keeper:
     async def scope_missing(self, lease: Lease, scopes: Sequence[str]) -> NeedsReauth:
         """The error to raise when an API says that *scopes* are missing, with a link that asks the user for them."""
         rooms = await self.rooms()
-        found = await rooms.connecting.finding.by_id(lease.connection_id, lease.tenant)
-        link = rooms.connecting.reconnect.link(found.connection, tuple(scopes))
-        msg = f"{lease.account} at {lease.client} has not allowed {' '.join(scopes) or 'this'}"
-        return NeedsReauth(msg, Reason.SCOPE_MISSING, link)
+        with vault_trouble():
+            found = await rooms.connecting.finding.by_id(lease.connection_id, lease.tenant)
+            link = rooms.connecting.reconnect.link(found.connection, tuple(scopes))
+            msg = f"{lease.account} at {lease.client} has not allowed {' '.join(scopes) or 'this'}"
+            return NeedsReauth(msg, Reason.SCOPE_MISSING, link)
 
     def auth(
         self, client: str, *, account: str, tenant: str = "", caller: str = "", record: str = "", **more: Any
@@ -329,18 +337,20 @@ class Keeper:
     async def quarantine(self, client: str, account: str, *, tenant: str = "", detail: str = "") -> Connection:
         """Hand out no token of this connection until `release`; from this process at once."""
         rooms = await self.rooms()
-        found = await rooms.connecting.finding.named(client, account, tenant)
-        rooms.leases.forget(found.connection.id)
-        try:
-            return await rooms.watch.quarantine(found, Reason.BY_OPERATOR, detail)
-        finally:
+        with vault_trouble():
+            found = await rooms.connecting.finding.named(client, account, tenant)
             rooms.leases.forget(found.connection.id)
+            try:
+                return await rooms.watch.quarantine(found, Reason.BY_OPERATOR, detail)
+            finally:
+                rooms.leases.forget(found.connection.id)
 
     async def release(self, client: str, account: str, *, tenant: str = "", detail: str = "") -> Connection:
         """End a quarantine."""
         rooms = await self.rooms()
-        found = await rooms.connecting.finding.named(client, account, tenant)
-        return await rooms.watch.release(found, detail)
+        with vault_trouble():
+            found = await rooms.connecting.finding.named(client, account, tenant)
+            return await rooms.watch.release(found, detail)
 
     async def run(self) -> None:
         """Refresh in the background until the keeper is closed, or this is cancelled; what is under way ends well."""

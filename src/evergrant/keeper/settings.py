@@ -58,7 +58,7 @@ class Settings:
     failure_seconds: float = 2.0
     """A failed refresh is told to everybody who asks within this time, without asking the provider again."""
     backoff_least: int = 5
-    backoff_most: int = 3_600
+    backoff_most: int = 900
     concurrent: int = 8
     """Token requests at once for one client of ours, where the provider's facts say nothing."""
     per_second: float = 50.0

@@ -213,3 +213,20 @@ async def test_a_provider_that_refuses_early_refreshes_is_not_asked_early() -> N
         assert (await life.keeper.lease("here", "user-42")).token.reveal() == given.access_token
         await settled(life.keeper)
         assert not life.chaos.ledger.refreshes
+
+
+@pytest.mark.parametrize("kills", [True, False])
+async def test_k_14_the_old_token_of_a_lost_grant_is_served_unless_the_spend_ended_it_too(kills: bool) -> None:
+    async with living(replace(PLAIN, kills_old_access_token=kills)) as life:
+        given = await life.connect(expires_in=1800)
+        found = await life.vault.load("", "con_user-42")
+        lost = replace(
+            found.connection, version=found.connection.version + 1, health=Health.NEEDS_REAUTH, reason=Reason.GRANT_LOST
+        )
+        await life.vault.change(Change(lost, expected=found.connection.version))
+        if kills:
+            with pytest.raises(NeedsReauth) as told:
+                await life.keeper.lease("here", "user-42")
+            assert told.value.reason is Reason.GRANT_LOST
+        else:
+            assert (await life.keeper.lease("here", "user-42")).token.reveal() == given.access_token

@@ -149,9 +149,9 @@ class KeeperConfig:
     )
     backoff_most: int = key(
         Duration(1 * MINUTE, 1 * DAY),
-        1 * HOUR,
+        15 * MINUTE,
         "The longest such pause.",
-        "An outage of a day costs 24 requests, and its end is noticed within the hour.",
+        "An outage of a day costs a hundred requests, and its end is noticed within a quarter of an hour.",
     )
     concurrent: int = key(
         Whole(1, 1000),

@@ -186,6 +186,10 @@ class Leases:
     def _handed_out(self, found: Found, name: str) -> Lease:
         connection, record = found.connection, found.records[name]
         refuse(connection)
+        if connection.reason is Reason.GRANT_LOST and self._provider(connection).kills_old_access_token:
+            # Whatever spent the refresh token has ended this access token too, whenever it would have ended.
+            msg = f"{connection.account} at {connection.client} has to be connected again: {connection.reason.value}"
+            raise NeedsReauth(msg, connection.reason)
         try:
             token = sealed.access_of(self._ground.sealer, connection.tenant, record)
         except Unreadable as error:
