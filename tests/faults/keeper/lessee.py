@@ -24,6 +24,7 @@ from evergrant.testing.chaos.addresses import moved
 
 FACTS: dict[str, Provider] = {
     "strict": PLAIN,
+    "destructive": replace(PLAIN, reuse_effect=ReuseEffect.CLIENT_USER_REVOKED),
     "window": replace(PLAIN, retry=Retry.WINDOW, grace=600),
     "until_used": replace(PLAIN, retry=Retry.UNTIL_SUCCESSOR_USED, grace=86_400),
     "safe": replace(PLAIN, retry=Retry.SAFE, rotates=Rotates.NEVER, reuse_effect=ReuseEffect.REJECTED),

@@ -27,6 +27,7 @@ LIFETIME = 2
 PATIENCE = 60
 RULES = {
     "strict": "strict_one_shot",
+    "destructive": "client_user_kill",
     "window": "replay_window:seconds=600",
     "until_used": "until_successor_used",
     "safe": "never_rotates",
@@ -203,7 +204,7 @@ def judge(made: Scene, after: Aftermath) -> None:
         assert ledger.most_in_flight <= 1
     # Where a token is good once it is sent a second time only when everything else has run out, and then its grant is
     # lost anyway: that happens to grants whose users are asked to come back, and to no other.
-    if made.facts == "strict":
+    if made.facts in {"strict", "destructive"}:
         assert len({seen.grant for seen in ledger.second_spends}) <= lost
         assert len(ledger.killed) <= lost
     else:

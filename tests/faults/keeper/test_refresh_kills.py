@@ -26,7 +26,8 @@ UNSPENT = [
 ]  # fmt: skip
 STRANGE = [
     "wrong_clock:seconds=-3600", "wrong_clock:seconds=3600", "no_expires_in", 'expires_in:value="2"',
-    "kills_access_token", "error_in_200", "form_encoded", "null_refresh_token:chance=0.5",
+    "kills_access_token", "daily_rotation", "previous_window:seconds=600",
+    "error_in_200", "form_encoded", "null_refresh_token:chance=0.5",
 ]  # fmt: skip
 
 
@@ -83,11 +84,21 @@ def test_k_10_k_20_strange_answers_and_kills_end_in_a_token_that_works(tmp_path,
         assert set(after.ends.values()) == {"ok"}
 
 
-@pytest.mark.parametrize("mode", ["", "lost_reply:chance=0.2", "slow_reply:seconds=3,chance=0.2"])
-def test_keep_inv_1_k_15_k_16_a_token_that_is_good_once_is_never_sent_twice(tmp_path, mode):
-    with scene(tmp_path, "strict", [mode] if mode else [], accounts=6, seed=SEED) as made:
+@pytest.mark.parametrize(
+    ("facts", "mode"),
+    [
+        ("strict", ""),
+        ("strict", "lost_reply:chance=0.2"),
+        ("strict", "slow_reply:seconds=3,chance=0.2"),
+        ("destructive", "lost_reply:chance=0.2"),
+    ],
+)
+def test_keep_inv_1_k_15_k_16_a_token_that_is_good_once_is_never_sent_twice(tmp_path, facts, mode):
+    with scene(tmp_path, facts, [mode] if mode else [], accounts=6, seed=SEED) as made:
         made.storm(2 * ROUNDS, SEED, processes=3)
         after = made.aftermath()
         judge(made, after)
+        if facts == "destructive":
+            assert made.chaos.ledger.second_spends == []
         asked = after.events["connection.needs_reauth"]
         assert asked == list(after.ends.values()).count("grant_lost")
