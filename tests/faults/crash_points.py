@@ -92,13 +92,13 @@ def die() -> None:
 
 def install() -> None:
     """Put all points into the pieces of this process."""
-    for owner, name in ((refresh.Refresher, "refresh"), (redeem.Redeemer, "redeem"), (revoke.Revoker, "revoke")):
+    for owner, name in ((refresh.Refresher, "_settled"), (redeem.Redeemer, "redeem"), (revoke.Revoker, "revoke")):
         before(owner, name, PARSED)
     before(refresh, "decide", DECIDING)
     before(writer.Writer, "_tell", UNTOLD)
     before(refresh, "_handed_out", UNSIGNED)
     before(redeem, "tokens", UNSIGNED)
-    trip.Trip._write = _written(trip.Trip._write)  # type: ignore[method-assign]
+    trip.Trip._send = _written(trip.Trip._send)  # type: ignore[method-assign]
     writer.connect = _hooked(writer.connect)  # type: ignore[assignment]
     _disks.append(_Disk())
     apsw.set_default_vfs(_disks[0].name)
@@ -145,11 +145,11 @@ def _hooked(connect: Callable[..., apsw.Connection]) -> Callable[..., apsw.Conne
 def _written(write: Callable[..., None]) -> Callable[..., None]:
     """The answer on its way: cut in half, or whole and nothing after it."""
 
-    def cut(exchange: trip.Trip, body: bytes) -> None:
+    def cut(exchange: trip.Trip, head: bytes, body: bytes) -> None:
         for point, share in ((HALF_ANSWERED, 2), (ANSWERED, 1)):
             if reached(point):
                 exchange._wire.transport = _LastWords(exchange._wire.transport, share)
-        write(exchange, body)
+        write(exchange, head, body)
 
     return cut
 
