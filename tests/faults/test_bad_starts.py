@@ -100,7 +100,7 @@ def test_a_database_that_was_cut_or_overwritten_is_one_sentence(place, healthy, 
     place.database.write_bytes(harmed)
     if harm == "empty":
         place.start()  # nothing is as good as new; whoever had a token signs in again
-        assert refresh(place, healthy[1][0]).status == 401
+        assert refresh(place, healthy[1][0]).status == 400
         return
     said = refused(place)
     assert "the database is damaged" in said or "this is not a SQLite database" in said
