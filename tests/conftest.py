@@ -29,7 +29,16 @@ __all__ = ["overhear", "pytest_runtest_logreport", "pytest_sessionfinish", "pyte
 
 pytest.register_assert_rewrite("evergrant.testing")  # before any test imports it
 
-LONG_FOLDERS: Final = ("browser", "faults", "interop", "property")
+LONG_FOLDERS: Final = (
+    "browser",
+    "cli/keeper",
+    "faults",
+    "interop",
+    "keeper/serving",
+    "keeper/vault",
+    "property",
+    "testing",
+)
 _HERE: Final = Path(__file__).parent
 
 # A run can be repeated: the same examples every time. EVERGRANT_TEST_HYPOTHESIS=explore looks for new ones, `nightly`
@@ -57,7 +66,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(_HERE) and item.path.relative_to(_HERE).parts[0] in LONG_FOLDERS:
+        if any(item.path.is_relative_to(_HERE / folder) for folder in LONG_FOLDERS):
             item.add_marker(pytest.mark.long)
 
 
