@@ -111,7 +111,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One pair of tokens, sealed. Each record of a connection is committed on its own (keepers.md 2.13)."""
+    """One pair of tokens, sealed. Each record of a connection is committed alone: one that fails costs no other."""
 
     connection_id: str
     name: str = MAIN
