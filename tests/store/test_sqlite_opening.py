@@ -1,12 +1,9 @@
 """Opening a file: the one safe way, and one clear sentence when it cannot be done."""
 
 import asyncio
-import multiprocessing
 import os
 import re
-import tempfile
 from hashlib import sha256
-from pathlib import Path
 
 import apsw
 import pytest
@@ -14,6 +11,7 @@ import pytest
 from evergrant.store.port import StoreUnavailable, StoreUnusable
 from evergrant.store.sqlite import SqliteStore, connection, migrate, store
 from evergrant.testing import specimens
+from tests.nobody import as_nobody, reachable
 
 
 @pytest.fixture
@@ -185,49 +183,31 @@ async def test_a_file_held_by_another_for_long_is_one_sentence(path, monkeypatch
 # ---- permissions: tried as nobody, because root may do everything
 
 
-def told_as_nobody(path, told) -> None:
-    """In a process of its own: open as an ordinary user and tell the sentence."""
-    migrate.steps()  # what an interpreter in root's own folder imports late, nobody cannot import
-    if os.getuid() == 0:
-        os.setgid(65_534)
-        os.setuid(65_534)
+def sentence(path) -> str:
+    """What opening says when it is refused, else nothing."""
     try:
         asyncio.run(open_and_close(path))
     except StoreUnusable as error:
-        told.put(str(error))
-    else:
-        told.put("")
-
-
-def as_nobody(path) -> str:
-    context = multiprocessing.get_context("spawn")
-    told = context.SimpleQueue()
-    process = context.Process(target=told_as_nobody, args=(path, told))
-    process.start()
-    process.join(240)
-    assert process.exitcode == 0
-    return told.get()
+        return str(error)
+    return ""
 
 
 @pytest.fixture
 def open_path():
-    """A path in a folder that an ordinary user may reach and write; pytest's own folders are closed to others."""
-    with tempfile.TemporaryDirectory(prefix="evergrant-public-") as folder:
-        Path(folder).chmod(0o777)
-        yield Path(folder) / "evergrant.sqlite"
-        Path(folder).chmod(0o777)
+    with reachable("evergrant.sqlite") as path:
+        yield path
 
 
 async def test_an_unreadable_file_is_one_sentence(open_path):
     await open_and_close(open_path)
     open_path.chmod(0o000)
-    assert as_nobody(open_path) == f"{open_path}: the file cannot be opened"
+    assert as_nobody(migrate.steps, sentence, open_path) == f"{open_path}: the file cannot be opened"
 
 
 async def test_a_read_only_file_is_one_sentence(open_path):
     await open_and_close(open_path)
     open_path.chmod(0o444)
-    assert as_nobody(open_path) == f"{open_path}: the file or its folder is read-only"
+    assert as_nobody(migrate.steps, sentence, open_path) == f"{open_path}: the file or its folder is read-only"
 
 
 async def test_a_read_only_folder_is_one_sentence(open_path):
@@ -236,17 +216,17 @@ async def test_a_read_only_folder_is_one_sentence(open_path):
     open_path.parent.chmod(0o555)
     assert re.fullmatch(
         re.escape(str(open_path)) + ": (the file cannot be opened|the file or its folder is read-only)",
-        as_nobody(open_path),
+        as_nobody(migrate.steps, sentence, open_path),
     )
 
 
 def test_a_folder_nobody_may_write_gets_no_new_database(open_path):
     open_path.parent.chmod(0o555)
-    assert as_nobody(open_path) == f"{open_path}: the file cannot be opened"
+    assert as_nobody(migrate.steps, sentence, open_path) == f"{open_path}: the file cannot be opened"
 
 
 def test_the_same_folder_writable_works(open_path):
-    assert as_nobody(open_path) == ""
+    assert as_nobody(migrate.steps, sentence, open_path) == ""
 
 
 async def test_a_read_that_can_no_longer_open_the_file_is_unavailable_not_unusable(path, monkeypatch):

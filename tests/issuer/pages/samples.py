@@ -10,7 +10,6 @@ from evergrant.issuer.pages.view import (
     FormPostPage,
     GrantLine,
     IndexPage,
-    Notice,
     Page,
     Party,
     PasswordPage,
@@ -22,6 +21,7 @@ from evergrant.issuer.pages.view import (
     SignOutPage,
     TheftNoticePage,
 )
+from evergrant.web.look.notice import Notice
 from evergrant.web.look.wording import lifetime_sentence
 
 NOW = 1_772_366_404  # 1 March 2026, 12:00:04 UTC

@@ -1,11 +1,8 @@
 """Opening a vault's file: the one safe way, and one clear sentence when it cannot be done."""
 
 import asyncio
-import multiprocessing
 import os
 import stat
-import tempfile
-from pathlib import Path
 
 import apsw
 import pytest
@@ -19,6 +16,7 @@ from evergrant.keys.local import LocalKek
 from evergrant.store.sqlite import SqliteStore, connection
 from evergrant.testing.vault_contract.fixtures import ACME, connected, found
 from evergrant.testing.vault_contract.fixtures import connection as made_up
+from tests.nobody import as_nobody, reachable
 
 
 @pytest.fixture
@@ -149,51 +147,33 @@ async def test_a_wrong_key_is_refused_before_anything_is_read_or_written(path):
     assert stamp
 
 
-def told_as_nobody(path, told) -> None:
-    """In a process of its own: open as an ordinary user and tell the sentence."""
-    vault_steps()  # what an interpreter in root's own folder imports late, nobody cannot import
-    if os.getuid() == 0:
-        os.setgid(65_534)
-        os.setuid(65_534)
+def sentence(path) -> str:
+    """What opening says when it is refused, else nothing."""
     try:
         asyncio.run(open_and_close(path))
     except VaultUnusable as error:
-        told.put(str(error))
-    else:
-        told.put("")
-
-
-def as_nobody(path) -> str:
-    context = multiprocessing.get_context("spawn")
-    told = context.SimpleQueue()
-    process = context.Process(target=told_as_nobody, args=(path, told))
-    process.start()
-    process.join(240)
-    assert process.exitcode == 0
-    return told.get()
+        return str(error)
+    return ""
 
 
 @pytest.fixture
 def open_path():
-    """A path in a folder that an ordinary user may reach and write; pytest's own folders are closed to others."""
-    with tempfile.TemporaryDirectory(prefix="evergrant-public-") as folder:
-        Path(folder).chmod(0o777)
-        yield Path(folder) / "keeper.db"
-        Path(folder).chmod(0o777)
+    with reachable("keeper.db") as path:
+        yield path
 
 
 async def test_a_read_only_vault_is_one_sentence(open_path):
     await open_and_close(open_path)
     open_path.chmod(0o444)
-    assert as_nobody(open_path) == f"{open_path}: the file or its folder is read-only"
+    assert as_nobody(vault_steps, sentence, open_path) == f"{open_path}: the file or its folder is read-only"
 
 
 async def test_a_vault_that_may_not_be_read_is_one_sentence(open_path):
     await open_and_close(open_path)
     open_path.chmod(0o000)
-    assert as_nobody(open_path) == f"{open_path}: the file cannot be opened"
+    assert as_nobody(vault_steps, sentence, open_path) == f"{open_path}: the file cannot be opened"
 
 
 def test_a_folder_nobody_may_write_gets_no_new_vault(open_path):
     open_path.parent.chmod(0o555)
-    assert as_nobody(open_path) == f"{open_path}: the file cannot be opened"
+    assert as_nobody(vault_steps, sentence, open_path) == f"{open_path}: the file cannot be opened"

@@ -11,7 +11,7 @@ from evergrant.domain.scope import split
 from evergrant.domain.session import Session
 from evergrant.issuer.pages.desk import Desk, Visit
 from evergrant.issuer.pages.dispatch import Dispatcher
-from evergrant.issuer.pages.view import AccountPage, FamilyLine, GrantLine, Notice, SessionLine
+from evergrant.issuer.pages.view import AccountPage, FamilyLine, GrantLine, SessionLine
 from evergrant.issuer.service import ends
 from evergrant.issuer.service.flows import Flows
 from evergrant.issuer.service.sessions import Found, alive
@@ -20,6 +20,7 @@ from evergrant.protocol.redirect import host_of
 from evergrant.store.port import Tx, Which
 from evergrant.web.answer import Answer
 from evergrant.web.ask import Ask
+from evergrant.web.look.notice import Notice
 
 MOST_LINES = 200
 DONE = {

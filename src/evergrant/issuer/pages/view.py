@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from evergrant.web.look import wording
 from evergrant.web.look.assets import static_path
+from evergrant.web.look.notice import Notice
 from evergrant.web.look.template import Template, templates, trusted
 
 # OAuth 2.0 Form Post Response Mode section 2: the browser posts by itself. `submit` is taken from the
@@ -178,14 +179,6 @@ class GrantLine:
     scopes: tuple[str, ...]
     since: int
     last_used_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One message on the account page: something that was just done, or something to know."""
-
-    text: str
-    tone: Literal["good", "plain", "warning"] = "good"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

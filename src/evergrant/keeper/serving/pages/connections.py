@@ -9,9 +9,10 @@ from evergrant.keeper.service.told import Ends
 from evergrant.keeper.serving.links import Visit
 from evergrant.keeper.serving.pages import shown
 from evergrant.keeper.serving.pages.desk import Desk
-from evergrant.keeper.serving.pages.view import ConnectionsPage, DisconnectPage, Notice
+from evergrant.keeper.serving.pages.view import ConnectionsPage, DisconnectPage
 from evergrant.web.answer import Answer
 from evergrant.web.ask import Ask
+from evergrant.web.look.notice import Notice
 
 MOST: Final = 200
 _ENDED: Final = {

@@ -1,11 +1,12 @@
 """The contexts of the pages: one frozen value per page that says all it shows, and turning one into HTML."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from evergrant.web.look import wording
 from evergrant.web.look.assets import static_path
 from evergrant.web.look.csp import HERE, Headers, page_headers
+from evergrant.web.look.notice import Notice
 from evergrant.web.look.template import Template, templates
 
 
@@ -98,12 +99,6 @@ class Line:
     since: int
     used_at: int
     ends_at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    text: str
-    tone: Literal["good", "plain", "warning"] = "good"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
