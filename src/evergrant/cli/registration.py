@@ -12,7 +12,15 @@ import click
 
 from evergrant.cli.kinds import DAY, Default, Seconds, Word
 from evergrant.cli.output import ABSENT, Column, Failure, duration, instant, listed, note
-from evergrant.domain.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, AuthMethod, Client, Consent
+from evergrant.domain.client import (
+    AUTHORIZATION_CODE,
+    CLIENT_CREDENTIALS,
+    REFRESH_TOKEN,
+    TOKEN_EXCHANGE,
+    AuthMethod,
+    Client,
+    Consent,
+)
 from evergrant.domain.policy import Preset
 
 if TYPE_CHECKING:
@@ -20,12 +28,15 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-GRANT_TYPES: Final = (AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS)
+GRANT_TYPES: Final = (AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS, TOKEN_EXCHANGE)
 ALGORITHMS: Final = ("ES256", "RS256", "PS256", "Ed25519")
 SIGN_IN_SCOPES: Final = ("openid", "profile", "email", "offline_access")
 LONGEST: Final = 3_650 * DAY
 
-_LISTS: Final = ("redirect_uris", "post_logout_redirect_uris", "scopes", "grant_types", "resources")
+_LISTS: Final = (
+    "redirect_uris", "post_logout_redirect_uris", "scopes", "grant_types", "resources", "exchange_resources",
+    "exchange_providers",
+)  # fmt: skip
 
 
 def registration_options(*, update: bool) -> Callable[[F], F]:
@@ -46,6 +57,12 @@ def registration_options(*, update: bool) -> Callable[[F], F]:
         click.option("--resource", "resources", multiple=True, metavar="URI",
                      help="An API it may ask tokens for; may be repeated. None means every registered one. A service "
                           "may introspect the tokens that name one of its own." + again),
+        click.option("--exchange-resource", "exchange_resources", multiple=True, metavar="URI",
+                     help="An API for which it may exchange the tokens that it is sent, beyond those the token is for; "
+                          "may be repeated." + again),
+        click.option("--exchange-provider", "exchange_providers", multiple=True, metavar="NAME",
+                     help="A client of the keeper for whose access tokens it may exchange the tokens that it is sent; "
+                          "may be repeated." + again),
         click.option("--auth-method", type=Word(AuthMethod), help="How it authenticates at the token endpoint."),
         click.option("--preset", type=Word(Preset), help="How its refresh tokens rotate."),
         click.option("--consent", type=Word(Consent),
@@ -95,7 +112,7 @@ def judge(client: Client, config: Config) -> None:
             hint=f'describe it in the configuration: under [scopes] write "{first}" = "…"',
         )
     known = {canonical(uri) for uri in (config.default_resource, *(each.identifier for each in config.resources))}
-    for resource in client.resources:
+    for resource in (*client.resources, *client.exchange_resources):
         if not _is_known(resource, known):
             raise Failure(
                 f"the resource {resource} is not registered",
@@ -128,8 +145,8 @@ def record(client: Client) -> dict[str, Any]:
     """A registration as `--json` prints it. The digests of secrets are nobody's business, their times are."""
     fields = (
         "id", "name", "type", "auth_method", "preset", "consent", "grant_types", "scopes", "redirect_uris",
-        "post_logout_redirect_uris", "resources", "uri", "id_token_alg", "access_token_alg", "idle_lifetime",
-        "absolute_lifetime", "access_lifetime", "overlap", "created_at",
+        "post_logout_redirect_uris", "resources", "exchange_resources", "exchange_providers", "uri", "id_token_alg",
+        "access_token_alg", "idle_lifetime", "absolute_lifetime", "access_lifetime", "overlap", "created_at",
     )  # fmt: skip
     secrets = [{"created_at": item.created_at, "ends_at": item.ends_at or None} for item in client.secrets]
     return {**{name: getattr(client, name) for name in fields}, "uri": client.uri or None, "secrets": secrets}
@@ -152,6 +169,7 @@ COLUMNS: Final = (
     Column("consent"), Column("grant_types", "grants", listed), Column("scopes", show=listed),
     Column("redirect_uris", "redirect URIs", listed),
     Column("post_logout_redirect_uris", "after signing out", listed), Column("resources", show=listed),
+    Column("exchange_resources", "exchanges for", listed), Column("exchange_providers", "exchanges at", listed),
     Column("uri", "home page"), Column("id_token_alg", "ID tokens signed by"),
     Column("access_token_alg", "access tokens signed by"), Column("idle_lifetime", show=duration),
     Column("absolute_lifetime", show=duration), Column("access_lifetime", show=duration),

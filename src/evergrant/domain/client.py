@@ -13,6 +13,7 @@ from evergrant.domain.policy import PRESETS, Limits, Policy, Preset, Rule, resol
 AUTHORIZATION_CODE: Final = "authorization_code"
 REFRESH_TOKEN: Final = "refresh_token"
 CLIENT_CREDENTIALS: Final = "client_credentials"
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
 class ClientType(StrEnum):
@@ -52,7 +53,8 @@ class SecretDigest(NamedTuple):
 class Client:
     """One registered application. Lifetimes in seconds, None for the server's default.
 
-    *resources* empty means every registered resource. *scopes* is the most it may ever be given.
+    *resources* empty means every registered resource. *scopes* is the most it may ever be given. What it may exchange a
+    received token for, beyond that token's own audience: *exchange_resources*; for whose tokens: *exchange_providers*.
     """
 
     id: str
@@ -75,6 +77,8 @@ class Client:
     absolute_lifetime: int | None = None
     access_lifetime: int | None = None
     overlap: int | None = None
+    exchange_resources: tuple[str, ...] = ()
+    exchange_providers: tuple[str, ...] = ()
 
     @property
     def confidential(self) -> bool:

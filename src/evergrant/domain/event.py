@@ -27,6 +27,8 @@ class What(StrEnum):
     CODE_REFUSED = "code.refused"
     PROOF_REPEATED = "code.proof_repeated"
     ACCESS_REVOKED = "access.revoked"
+    TOKEN_EXCHANGED = "token.exchanged"
+    EXCHANGE_REFUSED = "token.exchange_refused"
     SIGNED_IN = "session.started"
     SIGN_IN_FAILED = "session.refused"
     SESSION_ENDED = "session.ended"
@@ -65,6 +67,8 @@ MEANING: dict[What, str] = {
     What.CODE_REFUSED: "a code was refused",
     What.PROOF_REPEATED: "a client used a PKCE challenge or a nonce again that is good for once",
     What.ACCESS_REVOKED: "one access token was revoked",
+    What.TOKEN_EXCHANGED: "a client exchanged an access token that it was sent for a narrower one, or for a lease",
+    What.EXCHANGE_REFUSED: "a client was refused the exchange of a living access token",
     What.SIGNED_IN: "somebody signed in",
     What.SIGN_IN_FAILED: "a sign-in was refused",
     What.SESSION_ENDED: "a session ended, with the reason",

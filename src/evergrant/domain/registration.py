@@ -6,6 +6,7 @@ from evergrant.domain.client import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
     REFRESH_TOKEN,
+    TOKEN_EXCHANGE,
     AuthMethod,
     Client,
     ClientType,
@@ -43,6 +44,10 @@ def problems(client: Client) -> list[str]:
         found.append(f"a {client.type} client cannot keep a secret (OAuth 2.1 section 8.1); its auth method is none")
     if not client.confidential and CLIENT_CREDENTIALS in client.grant_types:
         found.append("client_credentials needs a client that authenticates")
+    if not client.confidential and TOKEN_EXCHANGE in client.grant_types:
+        found.append("token exchange needs a client that authenticates")
+    if (client.exchange_resources or client.exchange_providers) and TOKEN_EXCHANGE not in client.grant_types:
+        found.append(f"what it may exchange tokens for means nothing without the grant {TOKEN_EXCHANGE}")
     if not client.confidential and client.preset in {Preset.CONFIDENTIAL, Preset.FAPI2}:
         found.append(f"the preset {client.preset} is for clients that authenticate; use public or mcp")
     if AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from evergrant.clock import Clock
-from evergrant.domain.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN
+from evergrant.domain.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, TOKEN_EXCHANGE
 from evergrant.entropy import Entropy
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.endpoints.discovery import Discovery
@@ -19,6 +19,7 @@ from evergrant.issuer.endpoints.userinfo import UserinfoEndpoint
 from evergrant.issuer.grants.authorization_code import AuthorizationCodeGrant
 from evergrant.issuer.grants.client_credentials import ClientCredentialsGrant
 from evergrant.issuer.grants.refresh_token import RefreshTokenGrant
+from evergrant.issuer.grants.token_exchange import TokenExchangeGrant
 from evergrant.issuer.pages.account import AccountHandler
 from evergrant.issuer.pages.authorize import Authorize
 from evergrant.issuer.pages.consent import ConsentHandler
@@ -34,6 +35,7 @@ from evergrant.issuer.pages.sign_in import SignInHandler
 from evergrant.issuer.pages.view import Pages
 from evergrant.issuer.passwords import Passwords
 from evergrant.issuer.service.accounts import Accounts
+from evergrant.issuer.service.exchange import Exchanger
 from evergrant.issuer.service.flows import Flows
 from evergrant.issuer.service.inspect import Inspector
 from evergrant.issuer.service.minting import Minter
@@ -72,6 +74,7 @@ def token_endpoint(ground: Ground) -> tuple[TokenEndpoint, Collection[str]]:
         AUTHORIZATION_CODE: AuthorizationCodeGrant(Redeemer(*parts, ground.entropy)),
         REFRESH_TOKEN: refreshing,
         CLIENT_CREDENTIALS: ClientCredentialsGrant(*parts),
+        TOKEN_EXCHANGE: TokenExchangeGrant(Exchanger(*parts, ground.clock)),
     }
     return TokenEndpoint(ground.catalog, grants, refreshing, ground.clock, ground.tally), grants.keys()
 

@@ -15,7 +15,10 @@ from evergrant.web.app import Told
 from evergrant.web.ask import Ask
 
 # A token in the URL is in every log on the way (attacks C-12, RT-35); it is refused even when the body repeats it.
-SECRET_PARAMETERS: Final = (b"refresh_token=", b"code=", b"client_secret=", b"access_token=", b"code_verifier=")
+SECRET_PARAMETERS: Final = (
+    b"refresh_token=", b"code=", b"client_secret=", b"access_token=", b"code_verifier=", b"subject_token=",
+    b"actor_token=",
+)  # fmt: skip
 
 
 class Grant(Protocol):

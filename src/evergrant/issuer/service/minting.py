@@ -4,7 +4,7 @@ Nothing is stored: an access token names its family, and whoever asks about it a
 every access token ever minted from it.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from hashlib import sha256, sha512
 from typing import Any, Final, NamedTuple
 
@@ -58,7 +58,11 @@ def target_of(settings: Settings, client: Client, scope: str, resources: str) ->
     granted = still_allowed(scope, client)
     if scope and not granted:
         raise Refused(Code.INVALID_SCOPE, "Nothing of that scope is open to this client any more.")
-    named = _named(settings, client, resources)
+    return aimed(settings, client, granted, _named(settings, client, resources))
+
+
+def aimed(settings: Settings, client: Client, granted: str, named: list[Resource]) -> Target:
+    """What an access token of *client* for all of *granted* looks like at *named* resources. Raises `Refused`."""
     if len({item.opaque for item in named}) > 1:
         raise Refused(Code.INVALID_TARGET, "These resources take different kinds of token; ask for them one by one.")
     audience, openid = tuple(item.identifier for item in named), OPENID in split(granted)
@@ -117,14 +121,17 @@ class Minter:
         return target
 
     def access(
-        self, ring: Ring, client: Client, target: Target, family: Family | None, now: int, unique: bytes = b""
-    ) -> Generator[None, None, Minted]:
+        self, ring: Ring, client: Client, target: Target, family: Family | None, now: int, unique: bytes = b"",
+        more: Mapping[str, Any] | None = None, until: int = 0,
+    ) -> Generator[None, None, Minted]:  # fmt: skip
         """An access token for a family, or for the client itself when there is none (RFC 9068 section 2.2).
 
         In two steps, so that the signatures of one commit are made in a row. *unique*: 16 random bytes for its `jti`,
-        when the caller has drawn them with others.
+        when the caller has drawn them with others. *more*: further claims; *until*: an end it may not outlive.
         """
         lifetime = target.lifetime if family is None else min(target.lifetime, max(family.absolute_end - now, 1))
+        if until:
+            lifetime = min(lifetime, until - now)
         audience: Any = target.audience[0] if len(target.audience) == 1 else target.audience
         claims: dict[str, Any] = {
             "iss": self._settings.issuer,
@@ -142,6 +149,8 @@ class Minter:
             claims["fam"] = ids.text(ids.Kind.FAMILY, family.id)
             if family.session_id:
                 claims["sid"] = family.session_id
+        if more:
+            claims.update(more)
         if target.opaque:
             return Minted(self._opaque(ring, claims, now), lifetime, target.scope)
         signer = ring.signer(client.access_token_alg, now)

@@ -1,0 +1,138 @@
+"""Exchanging a received access token for a narrower one (RFC 8693): checks, one transaction, one signature.
+
+The new token names the family of the old one, so whatever ends the family ends it too, and it never lasts longer than
+the old one. No refresh token comes of an exchange (section 2.2.1): the person agreed to one client's, not to another's.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, NoReturn
+
+from evergrant.clock import Clock
+from evergrant.domain.client import Client
+from evergrant.domain.event import Event, What
+from evergrant.domain.exchange import Hindrance, Subject, acting, hindrance, targets
+from evergrant.domain.scope import OFFLINE, OPENID, ScopeSyntaxError, join, parse_scope, split
+from evergrant.issuer.catalog import Catalog
+from evergrant.issuer.service.inspect import Inspector, Live
+from evergrant.issuer.service.minting import Minter, Target, aimed, still_allowed
+from evergrant.issuer.settings import Settings
+from evergrant.protocol.error import Code, Refused
+from evergrant.protocol.exchange import ACCESS_TOKEN, ExchangeAsk
+from evergrant.protocol.resource import canonical
+from evergrant.store.port import Store, Tx, whole
+
+_DEAD: Final = "The subject token is not valid."
+_CODES: Final[dict[Hindrance, tuple[Code, str]]] = {
+    Hindrance.NOT_RECEIVED: (Code.INVALID_REQUEST, _DEAD),
+    Hindrance.BOUND: (Code.INVALID_REQUEST, _DEAD),
+    Hindrance.ACTOR: (Code.INVALID_REQUEST, "The subject token may not be used by this client."),
+    Hindrance.LOOP: (Code.INVALID_REQUEST, "This client is in the token's chain of actors already."),
+    Hindrance.DEPTH: (Code.INVALID_REQUEST, "The token's chain of actors is too long."),
+    Hindrance.AUDIENCE: (Code.INVALID_TARGET, "This client may not go there with that token."),
+    Hindrance.NOWHERE: (Code.INVALID_TARGET, "The token was for no resource that a token can be issued for."),
+}
+
+
+class Caller(NamedTuple):
+    """Who exchanges: the client, where it came from, and the confirmation members that its request proves."""
+
+    client: Client
+    network: str
+    agent: str
+    proved: dict[str, str]
+
+
+class Exchanger:
+    """Exchanges tokens of one issuer."""
+
+    def __init__(
+        self, store: Store, catalog: Catalog, minter: Minter, settings: Settings, clock: Clock
+    ) -> None:  # fmt: skip
+        self._store, self._catalog, self._minter, self._settings = store, catalog, minter, settings
+        self._inspector = Inspector(store, catalog, settings, clock)
+
+    async def received(self, caller: Caller, text: str, now: int) -> tuple[Live, Subject]:
+        """The living token behind *text* that *caller* may exchange. Raises `Refused`; the event tells of it."""
+        live = await self._inspector.access(text)
+        if live is None:
+            raise Refused(Code.INVALID_REQUEST, _DEAD, "the subject token is none of ours, or is not active")
+        audience = live.claims["aud"]
+        named = {canonical(uri) for uri in (audience if isinstance(audience, list) else [audience])}
+        subject = Subject(live.claims, frozenset(named & self._settings.resources.keys()))
+        own = frozenset(canonical(uri) for uri in caller.client.resources)
+        found = hindrance(caller.client, own, subject, caller.proved)
+        if found is not None:
+            await self._refuse(caller, live, found, now)
+        return live, subject
+
+    async def exchange(self, caller: Caller, ask: ExchangeAsk, now: int) -> dict[str, Any]:
+        """The answer's members. Raises `Refused`."""
+        live, subject = await self.received(caller, ask.subject, now)
+        target = await self._target(caller, live, subject, ask, now)
+        claims = live.claims
+        more = {"sub": claims["sub"], **acting(caller.client, claims)}
+        if "cnf" in claims:
+            more["cnf"] = claims["cnf"]
+        until = claims["exp"]
+        made = whole(
+            self._minter.access(self._catalog.ring, caller.client, target, live.family, now, more=more, until=until)
+        )
+        await self._store.write(_told(caller, live, now, f"for {' '.join(target.audience)}"))
+        return {
+            "access_token": made.text, "issued_token_type": ACCESS_TOKEN, "token_type": token_type(claims),
+            "expires_in": made.expires_in, "scope": made.scope,
+        }  # fmt: skip
+
+    async def _target(self, caller: Caller, live: Live, subject: Subject, ask: ExchangeAsk, now: int) -> Target:
+        asked = [*ask.resources, *([ask.audience] if ask.audience else [])]
+        try:
+            named = {canonical(uri) for uri in asked}
+        except ValueError as error:
+            raise Refused(Code.INVALID_TARGET, "A resource is an absolute URI without fragment.") from error
+        allowed = frozenset(canonical(uri) for uri in caller.client.exchange_resources)
+        found = targets(named, subject, allowed & self._settings.resources.keys())
+        if isinstance(found, Hindrance):
+            await self._refuse(caller, live, found, now)
+        scope = _scope(ask.scope, live.claims["scope"], caller.client)
+        return aimed(self._settings, caller.client, scope, [self._settings.resources[uri] for uri in found])
+
+    async def _refuse(self, caller: Caller, live: Live, found: Hindrance, now: int) -> NoReturn:
+        code, description = _CODES[found]
+        await self._store.write(_told(caller, live, now, found.value, What.EXCHANGE_REFUSED))
+        raise Refused(code, description, found.value)
+
+
+def token_type(claims: dict[str, Any]) -> str:
+    """How the new token is presented: bound as the old one was."""
+    return "DPoP" if "jkt" in claims.get("cnf", {}) else "Bearer"
+
+
+def _scope(asked: str | None, had: str, client: Client) -> str:
+    """The scope of the new token: what was asked for, within what the old one had, less what speaks of signing in."""
+    theirs = join(set(split(had)) - {OPENID, OFFLINE})
+    rest = still_allowed(theirs, client)
+    if theirs and not rest:
+        raise Refused(Code.INVALID_SCOPE, "Nothing of the subject token's scope is open to this client.")
+    if not asked:
+        return rest
+    try:
+        wanted = parse_scope(asked)
+    except ScopeSyntaxError as error:
+        raise Refused(Code.INVALID_SCOPE, "The scope holds a character that is not allowed.") from error
+    if not wanted <= set(split(rest)):
+        raise Refused(Code.INVALID_SCOPE, "The scope asks for more than the subject token has.")
+    return join(wanted)
+
+
+def _told(caller: Caller, live: Live, now: int, detail: str, what: What = What.TOKEN_EXCHANGED) -> Callable[[Tx], None]:
+    family = live.family
+    event = Event(
+        now, what, caller.client.id, live.claims["sub"] if family is not None else "", live.claims.get("fam", ""),
+        live.claims.get("sid", ""), network=caller.network, agent=caller.agent,
+        detail=f"{detail}; the token was issued to {live.claims['client_id']}",
+    )  # fmt: skip
+
+    def work(tx: Tx) -> None:
+        tx.events.add([event])
+
+    return work
