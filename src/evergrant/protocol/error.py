@@ -18,6 +18,8 @@ class Code(StrEnum):
     INVALID_SCOPE = "invalid_scope"
     INVALID_TARGET = "invalid_target"
     INVALID_TOKEN = "invalid_token"
+    INVALID_DPOP_PROOF = "invalid_dpop_proof"
+    USE_DPOP_NONCE = "use_dpop_nonce"
     UNAUTHORIZED_CLIENT = "unauthorized_client"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
@@ -46,10 +48,17 @@ STATUS: Final[dict[Code, int]] = {
 
 
 class Refused(Exception):
-    """A request that gets an OAuth error. *detail* is for the operator's log and never leaves the server."""
+    """A request that gets an OAuth error. *detail* is for the operator's log and never leaves the server.
 
-    def __init__(self, code: Code, description: str, detail: str = "", status: int = 0) -> None:
+    *headers*: what the answer says besides, names in lower case.
+    """
+
+    def __init__(
+        self, code: Code, description: str, detail: str = "", status: int = 0,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:  # fmt: skip
         super().__init__(description)
+        self.headers: Final = headers
         self.code: Final = code
         self.description: Final = description
         self.detail: Final = detail
