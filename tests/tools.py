@@ -87,6 +87,13 @@ def mount() -> Path:
     return Path(found)
 
 
+def root() -> Path:
+    """The right to give files away."""
+    if os.getuid() != 0:
+        raise Missing("only root may give files to others")
+    return Path("/")
+
+
 def curl() -> Path:
     """The program that pages tell people to ask an API with."""
     found = shutil.which("curl")
@@ -102,6 +109,7 @@ PROBES: Final[dict[str, Callable[[], Path]]] = {
     "node": node,
     "node-packages": node_packages,
     "npm": npm,
+    "root": root,
 }
 
 

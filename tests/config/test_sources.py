@@ -250,3 +250,28 @@ def test_a_key_given_in_the_environment_is_decoded_and_never_repeated():
         (told,) = problems(environment={"EVERGRANT_KEYS_KEY_ENCRYPTION_KEY": wrong})
         assert wrong not in told
         assert "32 bytes in base64" in told
+
+
+def test_the_databases_address_may_lie_in_a_file_of_its_own(tmp_path):
+    (tmp_path / "database").write_text("mysql://evergrant:geheim@db.example/evergrant\n", encoding="utf-8")
+    file = written(tmp_path, '[store]\nurl_file = "database"\n')
+
+    (refused,) = problems(file)
+    assert refused.startswith(f"{file}, line 2: store.url ")
+    assert "geheim" not in refused
+    told = problems(file, {"EVERGRANT_STORE_URL": "postgresql://db.example/other"})[0]
+    assert told == f"{file}, line 2: store.url_file and store.url are both set: leave one of them out"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "cannot be read: No such file or directory"), (b"\n", "is empty"), (b"\xff", "is not UTF-8 text (byte 0)")],
+)
+def test_a_file_without_an_address_in_it_is_told_where_it_was_named(tmp_path, content, told):
+    if content is not None:
+        (tmp_path / "database").write_bytes(content)
+    file = written(tmp_path, '[store]\nurl_file = "database"\n')
+
+    (said,) = problems(file)
+    assert said.startswith(f"{file}, line 2: store.url_file, {tmp_path / 'database'}")
+    assert said.endswith(told)

@@ -14,6 +14,7 @@ from evergrant.entropy import SeededEntropy, SystemEntropy
 from evergrant.keys import local
 from evergrant.keys.local import FILE_NAME, LENGTH, LocalKek, from_file, from_text
 from evergrant.keys.port import KeyUnusable
+from tests.nobody import as_nobody, reachable
 
 KEY = bytes(range(32))
 NONCE = bytes(12)
@@ -104,6 +105,26 @@ def test_j_17_a_file_that_others_may_touch_is_refused_with_the_remedy(path, mode
     from_file(path, SystemEntropy(), make=True)
     path.chmod(mode)
     assert refused(path) == (f"{path}: others may read the key-encryption key (mode {mode:04o}); run: chmod 600 {path}")
+
+
+def found_by_nobody(path):
+    try:
+        return from_file(path, SystemEntropy(), make=False).id
+    except KeyUnusable as error:
+        return str(error)
+
+
+@pytest.mark.long
+@pytest.mark.needs("root")
+@pytest.mark.parametrize(("mode", "lent"), [(0o440, True), (0o640, True), (0o460, False), (0o444, False)])
+def test_j_17_root_may_lend_a_key_to_the_servers_group_for_reading_alone(mode, lent):
+    with reachable(FILE_NAME) as path:
+        path.write_text(b64encode(KEY).decode())
+        os.chown(path, 0, 65_534)
+        path.chmod(mode)
+        said = as_nobody(SystemEntropy, found_by_nobody, path)
+    told = f"{path}: others may read the key-encryption key (mode {mode:04o}); run: chmod 600 {path}"
+    assert said == (LocalKek(KEY).id if lent else told)
 
 
 def test_a_missing_file_is_made_only_when_asked(path):

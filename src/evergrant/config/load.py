@@ -72,6 +72,11 @@ def load_with_origins(
     unread = {".".join(trail) for source in sources for trail in source.problems}
     problems = [problem for source in sources for problem in source.problems.values()]
     config = _assemble(merged)
+    try:
+        config = _with_url(config)
+        origins.setdefault("store.url", origins.get("store.url_file", DEFAULT))
+    except ValueError as error:
+        problems.append(f"{origins['store.url_file']}: {error}")
     for conflict in judge(config):
         # A key that could not be read stands at its default here, and a conflict with that would be a false accusation.
         if unread.isdisjoint(conflict.keys):
@@ -80,6 +85,24 @@ def load_with_origins(
     if problems:
         raise ConfigError(problems)
     return Loaded(config, origins)
+
+
+def _with_url(config: Config) -> Config:
+    """Put what `store.url_file` holds where `store.url` would stand."""
+    path = config.store.url_file
+    if path is None:
+        return config
+    if config.store.url:
+        raise ValueError("store.url_file and store.url are both set: leave one of them out")
+    try:
+        url = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"store.url_file, {path}, cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"store.url_file, {path}, is not UTF-8 text (byte {error.start})") from error
+    if not url:
+        raise ValueError(f"store.url_file, {path}, is empty")
+    return config.replace(store__url=url)
 
 
 def _assemble(settings: Mapping[Trail, Setting]) -> Config:

@@ -64,12 +64,16 @@ def from_file(path: Path, entropy: Entropy, *, make: bool) -> LocalKek:
 def owned_text(path: Path) -> str:
     """What stands in a file that only its owner may touch. Raises `KeyUnusable`."""
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        found = path.stat()
+        mode = stat.S_IMODE(found.st_mode)
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path}: the key-encryption key cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
         raise KeyUnusable(msg) from error
-    if mode & 0o077:
+    # Where root hands a secret over (systemd, Kubernetes), reading by group, or by an access list that shows as the
+    # group's bits, is how an unprivileged server gets at it.
+    lent = found.st_uid == 0 != os.geteuid()
+    if mode & (0o027 if lent else 0o077):
         msg = f"{path}: others may read the key-encryption key (mode {mode:04o}); run: chmod 600 {path}"
         raise KeyUnusable(msg)
     return text

@@ -9,7 +9,7 @@ from typing import Final
 
 from evergrant.config import rules
 from evergrant.config.key import DAY, KIB, MINUTE, YEAR, key
-from evergrant.config.kinds import Choice, Folder, ListOf, Matching, Network, NetworkRange, Text
+from evergrant.config.kinds import Choice, Folder, ListOf, Location, Matching, Network, NetworkRange, Text
 from evergrant.config.numbers import Duration, Size, Whole
 
 _LOOPBACK_NETWORKS: Final[tuple[Network, ...]] = (
@@ -112,6 +112,12 @@ class StoreConfig:
         "The database; empty means SQLite in the data directory.",
         "A single machine needs no database server for tens of millions of families.",
         secret=True,
+    )
+    url_file: Path | None = key(  # noqa: RUF009  declares a field
+        Location(),
+        None,
+        "A file that holds `url` alone.",
+        "Orchestrators mount secrets as files; a variable shows in every listing of the process's environment.",
     )
 
 
