@@ -16,6 +16,7 @@ import jinja2
 import pytest
 
 from tests import tools
+from tests.cluster import database, postgres
 from tests.secret_watch import (
     close_registry,
     open_registry,
@@ -25,7 +26,14 @@ from tests.secret_watch import (
     pytest_terminal_summary,
 )
 
-__all__ = ["overhear", "pytest_runtest_logreport", "pytest_sessionfinish", "pytest_terminal_summary"]
+__all__ = [
+    "database",
+    "overhear",
+    "postgres",
+    "pytest_runtest_logreport",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+]
 
 pytest.register_assert_rewrite("evergrant.testing")  # before any test imports it
 

@@ -94,6 +94,29 @@ def root() -> Path:
     return Path("/")
 
 
+@cache
+def postgres() -> Path:
+    """The folder of PostgreSQL's programs; Debian keeps the server's away from PATH."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    on_path = shutil.which("initdb")
+    for folder in [Path(on_path).resolve().parent] if on_path else folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    if os.environ.get("EVERGRANT_TEST_POSTGRES"):
+        return Path()  # a server that somebody else runs needs no program here
+    raise Missing("PostgreSQL's server is not installed")
+
+
+@cache
+def pgbouncer() -> Path:
+    """The transaction pooler."""
+    for name in ("pgbouncer", "/usr/sbin/pgbouncer"):
+        found = shutil.which(name)
+        if found is not None:
+            return Path(found)
+    raise Missing("pgbouncer is not installed")
+
+
 def curl() -> Path:
     """The program that pages tell people to ask an API with."""
     found = shutil.which("curl")
@@ -110,6 +133,8 @@ PROBES: Final[dict[str, Callable[[], Path]]] = {
     "node-packages": node_packages,
     "npm": npm,
     "root": root,
+    "pgbouncer": pgbouncer,
+    "postgres": postgres,
 }
 
 
