@@ -129,6 +129,10 @@ class Signer:
             header = self._headers[typ] = b64(json.dumps(fields, separators=(",", ":")).encode()) + b"."
         return header + b64(claims)
 
+    def raw(self, message: bytes) -> bytes:
+        """The bare signature of a `message`."""
+        return self._sign(message)
+
     def signed(self, message: bytes) -> str:
         """The whole JWS of a `message`."""
         return (message + b"." + b64(self._sign(message))).decode("ascii")
