@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event
 from evergrant.domain.family import Ended, Family, Head
 from evergrant.domain.reason import Reason
@@ -176,6 +177,17 @@ class _Tx:
 
     def turn(self) -> None:
         self._tables["meta"].change(self._undo, "revision", self.revision() + 1)
+
+    def epoch(self) -> Epoch:
+        found: Epoch | None = self._tables["meta"].get("epoch")
+        return found or Epoch()
+
+    def begin(self, epoch: Epoch) -> None:
+        self._tables["meta"].change(self._undo, "epoch", epoch)
+        self.turn()
+
+    def now(self, own: int) -> int:
+        return own
 
 
 class MemoryStore:

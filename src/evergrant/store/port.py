@@ -15,10 +15,12 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from evergrant.domain.account import Account
 from evergrant.domain.client import Client
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended, Family, Head
 from evergrant.domain.grant import Code, Flow, Grant
 from evergrant.domain.key import SealedKey
+from evergrant.domain.lease import Lease
 from evergrant.domain.rotation import Settlement
 from evergrant.domain.session import Notice, Session
 from evergrant.domain.throttle import Barred, Bucket
@@ -174,6 +176,8 @@ class Tx(Protocol):
     @property
     def buckets(self) -> Records[Bucket]: ...
     @property
+    def leases(self) -> Records[Lease]: ...
+    @property
     def families(self) -> Families: ...
     @property
     def events(self) -> Events: ...
@@ -184,6 +188,18 @@ class Tx(Protocol):
 
     def turn(self) -> None:
         """Say that clients or keys changed."""
+        ...
+
+    def epoch(self) -> Epoch:
+        """The epoch in force (attacks O-03, O-13)."""
+        ...
+
+    def begin(self, epoch: Epoch) -> None:
+        """Put an epoch in force, and turn the revision, so that every process hears of it."""
+        ...
+
+    def now(self, own: int) -> int:
+        """The store's own time in seconds, for exclusion between hosts; *own* from a store that has no clock."""
         ...
 
 

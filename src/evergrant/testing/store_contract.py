@@ -13,6 +13,7 @@ Async tests: pytest-asyncio in mode `auto`. For readable failures, call
 
 from evergrant.testing.contract.ending import EndingContract
 from evergrant.testing.contract.lasting import DurableContract, ReadingContract
+from evergrant.testing.contract.losing import LosingContract
 from evergrant.testing.contract.processes import ProcessesContract
 from evergrant.testing.contract.racing import RacingContract
 from evergrant.testing.contract.records import RecordsContract
@@ -22,7 +23,14 @@ from evergrant.testing.contract.trail import TrailContract
 
 
 class StoreContract(
-    SettlingContract, RacingContract, EndingContract, RecordsContract, TrailContract, SweepingContract, ReadingContract
+    SettlingContract,
+    RacingContract,
+    EndingContract,
+    RecordsContract,
+    TrailContract,
+    SweepingContract,
+    LosingContract,
+    ReadingContract,
 ):
     """Every promise of `evergrant.store.port`."""
 

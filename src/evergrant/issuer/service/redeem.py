@@ -176,7 +176,7 @@ def _born(
     return Family(
         family_id, client.id, account.id, grant.id, session.id, online, code.scope, code.resources, "",
         code.auth_time, code.acr, code.amr, code.claims, device_label(first.agent or session.agent), now, end,
-        first._replace(idle_end=min(now + idle, end)),
+        first._replace(idle_end=min(now + idle, end), epoch=tx.epoch().number),
     )  # fmt: skip
 
 

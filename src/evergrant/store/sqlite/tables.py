@@ -5,6 +5,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import apsw
 
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event, What
 from evergrant.store import shape as shapes
 from evergrant.store.port import EventQuery, Key
@@ -125,6 +126,7 @@ class SqliteTx:
         self.keys = Records(shapes.KEYS, connection)
         self.barred = Records(shapes.BARRED, connection)
         self.buckets = Records(shapes.BUCKETS, connection)
+        self.leases = Records(shapes.LEASES, connection)
 
     def revision(self) -> int:
         rows: list[Any] = self._cursor.execute("SELECT value FROM meta WHERE name = 'revision'").fetchall()
@@ -132,3 +134,16 @@ class SqliteTx:
 
     def turn(self) -> None:
         self._cursor.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
+
+    def epoch(self) -> Epoch:
+        rows: list[Any] = self._cursor.execute("SELECT name, value FROM meta").fetchall()
+        found = dict(rows)
+        return Epoch(found["epoch"], found["restored"])
+
+    def begin(self, epoch: Epoch) -> None:
+        self._cursor.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (epoch.number,))
+        self._cursor.execute("UPDATE meta SET value = ? WHERE name = 'restored'", (epoch.restored,))
+        self.turn()
+
+    def now(self, own: int) -> int:
+        return own
