@@ -92,7 +92,7 @@ def _about(config: Config, facts: Facts, now: int, *, simulated: bool) -> Iterat
     yield trail.clock(facts, now, simulated=simulated)
     yield trail.retention(config, facts, now)
     yield from trail.alarms(facts)
-    yield from running.running(config, facts, now)
+    yield from running.running(config, facts)
 
 
 def _record(finding: Finding) -> dict[str, str | None]:
