@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from evergrant.domain.account import Account
 from evergrant.domain.client import Client
+from evergrant.domain.ending import End
 from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended, Family, Head
@@ -114,7 +115,10 @@ class Families(Protocol):
         ...
 
     def end(self, which: Which, ended: Ended) -> int:
-        """End every live family that matches, in one statement; how many. Refuses an empty `Which`."""
+        """End every live family that matches, in one statement; how many. Refuses an empty `Which`.
+
+        Tells nobody: `evergrant.store.applying.end_families` does both.
+        """
         ...
 
     def find(self, which: Which, limit: int = 1000, after: bytes = b"") -> list[Family]: ...
@@ -152,6 +156,28 @@ class Events(Protocol):
         ...
 
 
+class Endings(Protocol):
+    """What ended, for those who must hear of it at once. Kept for little more than the life of an access token."""
+
+    def add(self, ends: Sequence[End]) -> None:
+        """Append. Numbers grow, are never given twice, and become visible in their order: whoever has read up to one
+        will never find a smaller one that was not there.
+        """
+        ...
+
+    def find(self, after: int = 0, limit: int = 1000) -> list[tuple[int, End]]:
+        """Ends with their numbers, in order, after a number. At most *limit*."""
+        ...
+
+    def newest(self) -> int:
+        """The number given last, also when its end has been swept; 0 before the first."""
+        ...
+
+    def sweep(self, before: int, limit: int) -> int:
+        """Of the *limit* oldest ends by number, delete those of before an instant; how many went."""
+        ...
+
+
 class Tx(Protocol):
     """One transaction's view. Valid only inside the work it was given to."""
 
@@ -181,6 +207,8 @@ class Tx(Protocol):
     def families(self) -> Families: ...
     @property
     def events(self) -> Events: ...
+    @property
+    def endings(self) -> Endings: ...
 
     def revision(self) -> int:
         """A number that grows whenever clients or keys change, so that caches know they are old."""

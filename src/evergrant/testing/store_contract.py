@@ -19,6 +19,7 @@ from evergrant.testing.contract.racing import RacingContract
 from evergrant.testing.contract.records import RecordsContract
 from evergrant.testing.contract.settling import SettlingContract
 from evergrant.testing.contract.sweeping import SweepingContract
+from evergrant.testing.contract.telling import TellingContract
 from evergrant.testing.contract.trail import TrailContract
 
 
@@ -26,6 +27,7 @@ class StoreContract(
     SettlingContract,
     RacingContract,
     EndingContract,
+    TellingContract,
     RecordsContract,
     TrailContract,
     SweepingContract,

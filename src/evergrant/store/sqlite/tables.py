@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import apsw
+from msgspec import json
 
+from evergrant.domain.ending import End
 from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event, What
 from evergrant.store import shape as shapes
@@ -109,6 +111,32 @@ class Events:
         return int(self._connection.changes())
 
 
+class Endings:
+    """What ended, through one connection; every writer waits for the one before it, so numbers commit in order."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._cursor, self._connection = connection.cursor(), connection
+
+    def add(self, ends: Sequence[End]) -> None:
+        rows = [(end.at, json.encode(end)) for end in ends]
+        self._cursor.executemany("INSERT INTO ending (at, document) VALUES (?, ?)", rows)
+
+    def find(self, after: int = 0, limit: int = 1000) -> list[tuple[int, End]]:
+        sql = "SELECT number, document FROM ending WHERE number > ? ORDER BY number LIMIT ?"
+        return [(row[0], json.decode(row[1], type=End)) for row in self._cursor.execute(sql, (after, limit))]
+
+    def newest(self) -> int:
+        rows: list[Any] = self._cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'ending'").fetchall()
+        return int(rows[0][0]) if rows else 0
+
+    def sweep(self, before: int, limit: int) -> int:
+        self._cursor.execute(
+            "DELETE FROM ending WHERE number IN (SELECT number FROM ending ORDER BY number LIMIT ?) AND at < ?",
+            (limit, before),
+        )
+        return int(self._connection.changes())
+
+
 class SqliteTx:
     """What work sees: every table through one connection. Made once per connection, used by one thread."""
 
@@ -116,6 +144,7 @@ class SqliteTx:
         self._cursor = connection.cursor()
         self.families = Families(connection)
         self.events = Events(connection)
+        self.endings = Endings(connection)
         self.clients = Records(shapes.CLIENTS, connection)
         self.accounts = Records(shapes.ACCOUNTS, connection)
         self.sessions = Records(shapes.SESSIONS, connection)
