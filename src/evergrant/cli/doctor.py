@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evergrant.cli.keeper.place import vault_path
 from evergrant.cli.output import Exit, emit_one, emit_text, json_option, note, plural
 from evergrant.cli.place import Place, existing, finished, placed, reading
+from evergrant.keeping.places import vault_path
 
 if TYPE_CHECKING:
     from evergrant.cli.checks import Finding
