@@ -131,7 +131,6 @@ _TONES: Final[dict[What, str]] = {
     What.FAMILIES_ENDED: "bad",
     What.FAMILY_FORGED: "bad",
     What.FAMILY_AHEAD: "bad",
-    What.FAMILY_ADOPTED: "warning",
 }
 
 

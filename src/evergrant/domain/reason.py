@@ -26,7 +26,6 @@ class Reason(StrEnum):
     SESSION_EXPIRED = "session_expired"
     REPLACED = "replaced_by_new_sign_in"
     OPERATOR = "ended_by_operator"
-    RESTORED = "store_restored"
 
 
 class Refusal(StrEnum):
@@ -42,6 +41,5 @@ class Refusal(StrEnum):
     REUSED = "reused"
     FORGED = "forged_or_restored"
     AHEAD = "store_went_backwards"
-    RESTORED = "restored"
     SCOPE = "invalid_scope"
     TARGET = "invalid_target"

@@ -8,7 +8,6 @@ from typing import Final
 
 from evergrant.clock import Clock
 from evergrant.domain.client import Client
-from evergrant.domain.epoch import Epoch
 from evergrant.domain.key import SealedKey
 from evergrant.domain.policy import Limits, Policy
 from evergrant.issuer.refusals import Refusals
@@ -36,7 +35,6 @@ class Catalog:
         self._clients: Mapping[str, Client] = {}
         self._policies: dict[str, Policy] = {}
         self.ring = Ring((), kek)
-        self.epoch = Epoch()
 
     @property
     def stale(self) -> bool:
@@ -65,7 +63,7 @@ class Catalog:
         revision, loaded = await self._store.read(_load(self._revision))
         self._checked = moment
         if loaded is not None:
-            clients, keys, self.epoch = loaded
+            clients, keys = loaded
             self.ring = Ring(keys, self._kek)
             self._clients = clients
             self._policies = {}
@@ -81,11 +79,8 @@ class Catalog:
         return policy
 
 
-_Loaded = tuple[dict[str, Client], list[SealedKey], Epoch]
-
-
-def _load(known: int) -> Callable[[Tx], tuple[int, _Loaded | None]]:
-    def work(tx: Tx) -> tuple[int, _Loaded | None]:
+def _load(known: int) -> Callable[[Tx], tuple[int, tuple[dict[str, Client], list[SealedKey]] | None]]:
+    def work(tx: Tx) -> tuple[int, tuple[dict[str, Client], list[SealedKey]] | None]:
         revision = tx.revision()
         if revision == known:
             return revision, None
@@ -94,6 +89,6 @@ def _load(known: int) -> Callable[[Tx], tuple[int, _Loaded | None]]:
         while page := tx.clients.find(PAGE, after):
             clients |= {client.id: client for client in page}
             after = page[-1].id
-        return revision, (clients, tx.keys.find(), tx.epoch())
+        return revision, (clients, tx.keys.find())
 
     return work

@@ -64,7 +64,7 @@ class Keeper:
         vault: Vault | None = None,
         pause: Callable[[float], Awaitable[None]] | None = None,
     ) -> Self:
-        """A keeper on the vault at *address*: the path of a file, or `memory:` for tests.
+        """A keeper on the vault at *address*: the path of a file, `postgresql://…`, or `memory:` for tests.
 
         *key*: what seals the vault. None is a file beside it, made when missing; a `Path` is that file; `env:NAME` a
         variable, `system:ACCOUNT` the operating system's keyring, other text the key itself (base64 of 32 bytes).

@@ -32,7 +32,7 @@ from evergrant.keeper.service.refresh import Refresher
 from evergrant.keeper.service.watch import Watch
 from evergrant.keeper.settings import Client, Settings
 from evergrant.keeper.vault.memory import MemoryVault
-from evergrant.keeper.vault.port import Vault, VaultUnusable
+from evergrant.keeper.vault.port import Vault
 from evergrant.keeper.vault.sqlite import SqliteVault
 from evergrant.keeper.wire.transport import HttpTransport
 from evergrant.keys.envelope import KEY_LENGTH
@@ -41,7 +41,7 @@ MEMORY: Final = "memory:"
 KEY_FILE: Final = ".key"
 SYSTEM: Final = "system:"
 ENVIRONMENT: Final = "env:"
-_LATER: Final = ("postgres://", "postgresql://")
+POSTGRES: Final = ("postgres://", "postgresql://")
 
 Applications = Mapping[str, Client | Mapping[str, object]] | Iterable[Client]
 
@@ -119,24 +119,30 @@ def vault_at(address: str, clock: Clock) -> Vault:
     """The vault that *address* means. Raises `VaultUnusable`."""
     if address == MEMORY:
         return MemoryVault(clock)
-    if address.startswith(_LATER):
-        msg = "a vault on PostgreSQL comes with a later release; give the path of a file, as in keeper.db"
-        raise VaultUnusable(msg)
     real = isinstance(clock, SystemClock) and not clock.simulated
+    if address.startswith(POSTGRES):
+        # A vault in a file need not wait for the driver to be loaded.
+        from evergrant.keeper.vault.postgres import PostgresVault  # noqa: PLC0415
+
+        return PostgresVault.open(address, None if real else clock)
     return SqliteVault.open(Path(address), None if real else clock)
 
 
 def keyring_of(key: object, address: str, entropy: Entropy) -> Keyring:
     """The keys that *key* means. Raises `KeyUnusable`, `BadRequest`.
 
-    None: the file beside the vault, made together with it. A `Path`: that file. `env:NAME`: that variable.
-    `system:ACCOUNT`: the operating system's keyring. Other text: the keys themselves, base64 of 32 bytes each.
+    None: the file beside the vault, made together with it; beside a database there is none. A `Path`: that file.
+    `env:NAME`: that variable. `system:ACCOUNT`: the operating system's keyring. Other text: the keys themselves, base64
+    of 32 bytes each.
     """
     if isinstance(key, Keyring):
         return key
     if key is None:
         if address == MEMORY:
             return keyring.from_keys_text(b64encode(entropy.draw(KEY_LENGTH)).decode("ascii"), "a key of this process")
+        if address.startswith(POSTGRES):
+            msg = 'a vault on PostgreSQL is opened by many hosts: name the key they share, as in key="env:KEEPER_KEY"'
+            raise BadRequest(msg)
         return keyring.from_file(Path(address + KEY_FILE), entropy, make=not Path(address).exists())
     if isinstance(key, Path):
         return keyring.from_file(key, entropy, make=False)

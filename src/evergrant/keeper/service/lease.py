@@ -91,7 +91,8 @@ class Leases:
         self._stamp = ground.vault.stamp
         self._now = ground.clock.now
         self._steady = ground.clock.monotonic
-        self._recheck = ground.settings.recheck_seconds
+        # What the vault itself is late with is part of what was promised.
+        self._recheck = max(0.0, ground.settings.recheck_seconds - ground.vault.late)
 
     def cached(self, name: Name) -> Lease | None:
         """The lease of *name* if it is fresh in memory; called from any thread, on every lease."""

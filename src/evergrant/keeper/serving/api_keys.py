@@ -113,7 +113,7 @@ class ApiKeys:
     async def _fresh(self, ground: Ground) -> None:
         stamp, steady = ground.vault.stamp(), ground.clock.monotonic()
         if self._stamp is not None and (
-            stamp == self._stamp or steady - self._looked < ground.settings.recheck_seconds
+            stamp == self._stamp or steady - self._looked < ground.settings.recheck_seconds - ground.vault.late
         ):
             return
         self._known = {key.digest: key for key in await ground.vault.api_keys()}

@@ -65,6 +65,8 @@ class MemoryVault:
             yield now
             self._stamp += 1
 
+    late = 0.0
+
     async def close(self) -> None:
         """Say so to whoever asks later."""
         self._closed = True

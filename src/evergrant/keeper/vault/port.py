@@ -116,10 +116,18 @@ class TrailEnds:
 class Vault(Protocol):
     """One place where connections are kept, shared by threads, processes and hosts."""
 
+    @property
+    def late(self) -> float:
+        """Seconds within which `stamp` tells of what another process has committed; 0 where it does so at once."""
+        ...
+
     async def close(self) -> None: ...
 
     def stamp(self) -> int:
-        """A number that changes whenever any process commits a change; cheap enough to ask on every lease (~1 µs)."""
+        """A number that changes whenever any process commits a change; cheap enough to ask on every lease (~1 µs).
+
+        What this process commits it tells at once, what another one does after `late` seconds at the latest.
+        """
         ...
 
     # ---- reading

@@ -47,6 +47,8 @@ class SqliteVault:
     that never steps, ends its request within the time it was given.
     """
 
+    late = 0.0
+
     def __init__(self, path: Path, clock: Clock | None) -> None:
         self._path, self._clock = path, clock
         self._watch = Watch(path)
