@@ -125,6 +125,14 @@ def curl() -> Path:
     return Path(found)
 
 
+def systemd() -> Path:
+    """What judges units; the service manager itself need not run."""
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        raise Missing("systemd-analyze is not on PATH")
+    return Path(found)
+
+
 PROBES: Final[dict[str, Callable[[], Path]]] = {
     "chromium": chromium,
     "curl": curl,
@@ -135,6 +143,7 @@ PROBES: Final[dict[str, Callable[[], Path]]] = {
     "root": root,
     "pgbouncer": pgbouncer,
     "postgres": postgres,
+    "systemd": systemd,
 }
 
 

@@ -155,6 +155,11 @@ class MetricsTally:
         self._metrics.ended.add(reason, count)
 
 
+def housekeeper_name(entropy: Entropy) -> str:
+    """A name for this process that no other has, on whatever host: HOST:PID:RANDOM."""
+    return f"{os.uname().nodename}:{os.getpid()}:{entropy.draw(8).hex()}"
+
+
 class Life:
     """What begins and ends with the server: housekeeping, and closing the house last."""
 
@@ -178,8 +183,9 @@ class Life:
     async def _keep_house(self) -> None:
         config = self._house.config
         keeper = Housekeeper(
-            self._house.store, self._house.clock, name=str(os.getpid()), batch=config.housekeeping.batch,
-            interval=config.housekeeping.interval, retention=config.audit.retention, keys=self._house.keys,
+            self._house.store, self._house.clock, name=housekeeper_name(self._house.entropy),
+            batch=config.housekeeping.batch, interval=config.housekeeping.interval, retention=config.audit.retention,
+            keys=self._house.keys,
         )  # fmt: skip
         while True:
             await asyncio.sleep(config.housekeeping.interval)

@@ -21,8 +21,8 @@ from evergrant.config import Config
 from evergrant.domain.client import AuthMethod, Client, ClientType, Consent, SecretDigest
 from evergrant.domain.event import Event, What
 from evergrant.domain.key import SealedKey, Use
+from evergrant.domain.lease import Lease
 from evergrant.domain.policy import Preset
-from evergrant.domain.throttle import Bucket
 from evergrant.entropy import SeededEntropy
 from evergrant.issuer.service.housekeeping import LEASE
 from evergrant.keys import lifecycle, local
@@ -37,7 +37,7 @@ NOW: Final = 1_800_000_000
 DAY: Final = 86_400
 ANY: Final = ipaddress.ip_network("0.0.0.0/0")
 PROXY: Final = ipaddress.ip_network("10.0.0.5/32")
-NOTHING: Final = Facts((), (), None, None, {}, 0, ())
+NOTHING: Final = Facts((), (), None, None, {}, 0, None)
 
 
 def verdicts(found: Iterator[Finding]) -> dict[str, Verdict]:
@@ -321,11 +321,11 @@ def answering(answers: dict[str, tuple[int, str]]) -> Iterator[str]:
             thread.join()
 
 
-KEPT: Final = NOTHING._replace(leases=(Bucket(f"{LEASE} 4711", 0, NOW, 0, NOW + 60),))
+KEPT: Final = NOTHING._replace(lease=Lease(LEASE, "node-1:4711:c0ffee", 1, NOW + 60))
 
 
 def asked(listen: str, facts: Facts = NOTHING) -> dict[str, Finding]:
-    found = list(running.running(Config().replace(server__listen=listen), facts, NOW))
+    found = list(running.running(Config().replace(server__listen=listen), facts))
     assert all(map(well_said, found))
     return {each.check: each for each in found}
 
@@ -333,7 +333,7 @@ def asked(listen: str, facts: Facts = NOTHING) -> dict[str, Finding]:
 def test_a_server_that_is_ready_is_found():
     with answering({"/readyz": (200, "ready\n"), "/metrics": (200, "evergrant_clock_steps_total 0\n")}) as listen:
         found = asked(listen, KEPT)
-    assert found["server"].said == f"{listen} is ready; process 4711 keeps house"
+    assert found["server"].said == f"{listen} is ready; process 4711 on node-1 keeps house"
     assert "clock steps" not in found
 
 

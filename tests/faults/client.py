@@ -37,10 +37,11 @@ class Kind(NamedTuple):
     type: ClientType
     preset: Preset
     rotates: bool = True
+    overlap: float = 60.0
 
 
 PUBLIC: Final = Kind("public", ClientType.SPA, Preset.PUBLIC)
-CONFIDENTIAL: Final = Kind("confidential", ClientType.WEB, Preset.CONFIDENTIAL)
+CONFIDENTIAL: Final = Kind("confidential", ClientType.WEB, Preset.CONFIDENTIAL, overlap=86_400.0)
 REUSABLE: Final = Kind("reusable", ClientType.WEB, Preset.FAPI2, rotates=False)
 KINDS: Final = (PUBLIC, CONFIDENTIAL, REUSABLE)
 

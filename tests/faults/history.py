@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-import apsw
-
 from evergrant.domain import id as ids
 from evergrant.domain.secret import digest
 from evergrant.issuer.service.refresh import HEAD_DIGEST
 from tests.faults.client import taken_apart
-from tests.faults.judging import looking
+from tests.faults.judging import ROTATED, View, looking
+from tests.faults.linear import Kind, Operation, Outcome, Rules, Token, explained
 
 OK: Final = 200
 REFUSED: Final = 400
@@ -37,6 +36,11 @@ class History:
     family: bytes
     rotates: bool
     answers: list[Answer] = field(default_factory=list)
+    first: str = ""
+    """The token it began with; without it, order is not looked at."""
+    overlap: float = 60.0
+    unanswered: list[Answer] = field(default_factory=list)
+    """What was asked and not answered, or answered by 503: nobody knows what became of it."""
     ending: float | None = None
     """When somebody set out to end it."""
     ended: float | None = None
@@ -58,7 +62,7 @@ class History:
 
 def wrongs(history: History) -> list[str]:
     """Everything that no honest server could have answered."""
-    return [*_forks(history), *_lost(history), *_risen(history)]
+    return [*_forks(history), *_lost(history), *_risen(history), *_unexplained(history)]
 
 
 def _forks(history: History) -> Iterable[str]:
@@ -97,35 +101,60 @@ def _risen(history: History) -> Iterable[str]:
             yield f"{history.name}: refreshed {answer.began - history.ended:.3f} s after it was ended"
 
 
-def stored_wrongs(path: Any, histories: Iterable[History]) -> list[str]:
-    """What the database does not say of the answers that were seen (invariant 12), and what it says twice."""
-    with looking(path) as connection:
-        found = [] if (whole := connection.pragma("integrity_check")) == "ok" else [f"integrity_check: {whole}"]
-        for history in histories:
-            found += _stored(connection, history)
+def _unexplained(history: History) -> Iterable[str]:
+    """Some order of what took effect makes every answer the right one."""
+    if history.first:
+        found = explained(operations(history), _token(history.first), Rules(history.rotates, history.overlap))
+        if found.wrong:
+            yield f"{history.name}: {found.wrong}"
+
+
+def operations(history: History) -> list[Operation]:
+    """The history for the search of `linear`."""
+    outcomes = {OK: Outcome.GIVEN, REFUSED: Outcome.REFUSED}
+    found = [
+        Operation(
+            answer.began, answer.ended, Kind.PRESENT, outcomes.get(answer.status, Outcome.UNKNOWN),
+            _token(answer.presented), _token(answer.got) if answer.got else None,
+        )
+        for answer in [*history.answers, *history.unanswered]
+    ]  # fmt: skip
+    if history.ending is not None:
+        told = Outcome.UNKNOWN if history.ended is None else Outcome.DONE
+        found.append(Operation(history.ending, history.ended or history.ending, Kind.END, told))
     return found
 
 
-def _stored(connection: apsw.Connection, history: History) -> Iterable[str]:
-    row = connection.execute(
-        "SELECT generation, digest, predecessor, ended_at FROM family WHERE id = ?", (history.family,)
-    ).fetchone()
-    told = connection.execute(
-        "SELECT generation FROM event WHERE family_id = ? AND what = 'family.rotated' ORDER BY number", (history.name,)
-    ).fetchall()
-    if row is None:
+def _token(text: str) -> Token:
+    _, generation, secret = taken_apart(text)
+    return Token(generation, secret)
+
+
+def stored_wrongs(where: Any, histories: Iterable[History]) -> list[str]:
+    """What the database does not say of the answers that were seen (invariant 12), and what it says twice."""
+    with looking(where) as view:
+        found = [] if (whole := view.whole()) == "ok" else [f"integrity_check: {whole}"]
+        for history in histories:
+            found += _stored(view, history)
+    return found
+
+
+def _stored(view: View, history: History) -> Iterable[str]:
+    row = view.family(history.family)
+    if not row:
         yield f"{history.name}: its row is gone"
         return
-    generation, head, predecessor, ended_at = row
-    if [each[0] for each in told] != list(range(1, generation + 1)):
-        yield f"{history.name}: generation {generation}, but the events tell {[each[0] for each in told][-5:]} last"
+    told = [generation for what, generation in view.told(history.family) if what == ROTATED]
+    generation, ended_at = row["generation"], row["ended_at"]
+    if told != list(range(1, generation + 1)):
+        yield f"{history.name}: generation {generation}, but the events tell {told[-5:]} last"
     if generation < history.newest:
         yield f"{history.name}: a client saw generation {history.newest}, stored is {generation}"
     if ended_at is not None and history.ending is None:
         yield f"{history.name}: ended, though nobody set out to end it"
     if ended_at is None and history.ended is not None:
         yield f"{history.name}: alive, though an operator was told that it ended"
-    kept = {generation: head, generation - 1: predecessor}
+    kept = {generation: row["digest"], generation - 1: row["predecessor"]}
     for answer in history.refreshed:
         _, number, secret = taken_apart(answer.got)
         if kept.get(number) not in {None, digest(HEAD_DIGEST, secret)}:

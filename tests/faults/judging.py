@@ -7,7 +7,7 @@ at once (`history`).
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import apsw
 
@@ -15,6 +15,7 @@ from evergrant.domain import id as ids
 from evergrant.domain.secret import digest
 from evergrant.issuer.service.refresh import HEAD_DIGEST
 from tests.faults.client import taken_apart
+from tests.postgres.view import viewing
 
 ROTATED: Final = "family.rotated"
 REFRESHED: Final = "family.refreshed"
@@ -23,9 +24,41 @@ ENDED: Final = "family.ended"
 MAY_CHANGE: Final = frozenset({"event", "bucket", "meta"})
 
 
+class View(Protocol):
+    """What lies in a database, at one moment."""
+
+    def whole(self) -> str:
+        """`ok`, or what the database finds wrong with itself."""
+        ...
+
+    def family(self, family: bytes) -> dict[str, Any]:
+        """A family's row by its columns' names; empty when there is none."""
+        ...
+
+    def told(self, family: bytes) -> list[tuple[str, int]]:
+        """What happened and at which generation, oldest first."""
+        ...
+
+    def tables(self) -> dict[str, list[Any]]:
+        """Every table's rows but those that may change; a family's row begins with its id."""
+        ...
+
+
 @contextmanager
-def looking(path: Path) -> Iterator[apsw.Connection]:
-    """A database, read only."""
+def looking(where: Path | str) -> Iterator[View]:
+    """A database, read only: a SQLite file, or the URL of PostgreSQL's."""
+    if isinstance(where, str):
+        with viewing(where) as view:
+            yield view
+        return
+    with opened(where) as connection:
+        connection.execute("BEGIN")
+        yield _SqliteView(connection)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[apsw.Connection]:
+    """A SQLite file, read only."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY if path.stat().st_size else 6)
     connection.set_busy_timeout(5_000)
     try:
@@ -34,25 +67,40 @@ def looking(path: Path) -> Iterator[apsw.Connection]:
         connection.close()
 
 
+class _SqliteView:
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def whole(self) -> str:
+        return str(self._connection.pragma("integrity_check"))
+
+    def family(self, family: bytes) -> dict[str, Any]:
+        columns = [row[1] for row in self._connection.execute("PRAGMA table_info(family)")]
+        rows = self._connection.execute("SELECT * FROM family WHERE id = ?", (family,)).fetchall()
+        return dict(zip(columns, rows[0], strict=True)) if rows else {}
+
+    def told(self, family: bytes) -> list[tuple[str, int]]:
+        sql = "SELECT what, generation FROM event WHERE family_id = ? ORDER BY number"
+        return list(self._connection.execute(sql, (ids.text(ids.Kind.FAMILY, family),)))
+
+    def tables(self) -> dict[str, list[Any]]:
+        schema = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        names = [str(row[0]) for row in schema]
+        kept = [name for name in names if name not in MAY_CHANGE and not name.startswith("sqlite_")]
+        return {name: list(self._connection.execute(f"SELECT * FROM {name}")) for name in kept}
+
+
 class Look:
     """One family and its surroundings, as stored at one moment."""
 
-    def __init__(self, path: Path, family: bytes) -> None:
+    def __init__(self, where: Path | str, family: bytes) -> None:
         self.family = family
-        self.name = ids.text(ids.Kind.FAMILY, family)
-        with looking(path) as connection:
-            self.whole = connection.pragma("integrity_check")
-            connection.execute("BEGIN")
-            cursor = connection.execute("SELECT * FROM family WHERE id = ?", (family,))
-            columns = [name for name, *_ in cursor.description_full] if cursor.description_full else []
-            row = cursor.fetchone()
-            self.row: dict[str, Any] = dict(zip(columns, row, strict=True)) if row else {}
-            self.events: list[tuple[str, int]] = list(
-                connection.execute(
-                    "SELECT what, generation FROM event WHERE family_id = ? ORDER BY number", (self.name,)
-                )
-            )
-            self.others = _tables(connection, family)
+        with looking(where) as view:
+            self.whole = view.whole()
+            self.row = view.family(family)
+            self.events = view.told(family)
+            self.others = {name: sorted(rows, key=repr) for name, rows in view.tables().items()}
+        self.others["family"] = [row for row in self.others["family"] if row[0] != family]
 
     @property
     def generation(self) -> int:
@@ -76,22 +124,13 @@ class Look:
         assert len(self.told(ENDED)) == (self.row["ended_at"] is not None)
 
 
-def _tables(connection: apsw.Connection, family: bytes) -> dict[str, list[Any]]:
-    """Everything stored but one family, its events and what may change, table by table."""
-    names = [str(row[0]) for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    kept = [name for name in names if name not in MAY_CHANGE and not name.startswith("sqlite_")]
-    found = {name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for name in kept}
-    found["family"] = [row for row in found["family"] if row[0] != family]
-    return found
-
-
 def count(path: Path, sql: str, *values: Any) -> int:
     """One number."""
-    with looking(path) as connection:
+    with opened(path) as connection:
         return int(connection.execute(sql, values).fetchall()[0][0])
 
 
-def sound(path: Path) -> None:
-    """SQLite finds nothing wrong with the file."""
-    with looking(path) as connection:
-        assert connection.pragma("integrity_check") == "ok"
+def sound(where: Path | str) -> None:
+    """The database finds nothing wrong with itself."""
+    with looking(where) as view:
+        assert view.whole() == "ok"

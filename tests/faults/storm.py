@@ -48,11 +48,17 @@ class Counts:
 
 @dataclass
 class Tab:
-    """One connection to the server, opened anew whenever it breaks."""
+    """One connection to one of the servers, opened anew whenever it breaks."""
 
-    port: int
+    ports: tuple[int, ...]
     reader: Any = None
     writer: Any = None
+    turned: int = 0
+
+    @property
+    def port(self) -> int:
+        """The node it is led to. With several, the next one whenever this one is of no use."""
+        return self.ports[self.turned % len(self.ports)]
 
     async def present(self, holder: Holder, token: str) -> Reply:
         """One refresh. Status 0 when no whole answer came; then nobody knows what became of it."""
@@ -68,7 +74,7 @@ class Tab:
         except TimeoutError as error:
             raise Hang(f"no answer in {PATIENCE} seconds") from error
         except (OSError, asyncio.IncompleteReadError):
-            self.hang_up()
+            self.leave()
             return Reply(0)
 
     async def _answer(self) -> Reply:
@@ -79,6 +85,10 @@ class Tab:
         if fields.get("connection") == "close":
             self.hang_up()
         return reply._replace(retry_after=fields.get("retry-after", ""))
+
+    def leave(self) -> None:
+        self.hang_up()
+        self.turned += 1
 
     def hang_up(self) -> None:
         if self.writer is not None:
@@ -98,9 +108,18 @@ class Storm:
     counts: Counts = field(default_factory=Counts)
     over: bool = False
     histories: list[History] = field(default_factory=list)
+    others: tuple[Place, ...] = ()
+    """Further nodes over the same database."""
 
     def __post_init__(self) -> None:
-        self.histories = [History(holder.family, holder.kind.rotates) for holder in self.holders]
+        self.histories = [
+            History(holder.family, holder.kind.rotates, first=holder.token, overlap=holder.kind.overlap)
+            for holder in self.holders
+        ]
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return tuple(node.port for node in (self.place, *self.others))
 
     async def rage(self, killer: Callable[["Storm"], Awaitable[None]]) -> None:
         """Let the clients live until *killer* returns, and give every one of them one more turn after that."""
@@ -115,7 +134,7 @@ class Storm:
     async def _live(self, number: int) -> None:
         holder, history = self.holders[number], self.histories[number]
         chance = random.Random(f"{self.seed} client {number}")
-        tabs = [Tab(self.place.port) for _ in range(self.tabs[number])]
+        tabs = [Tab(self.ports, turned=number + each) for each in range(self.tabs[number])]
         last = False
         try:
             while not last:
@@ -137,14 +156,18 @@ class Storm:
             began = time.monotonic()
             if chance.random() < 0.05:
                 await self._walk_away(tab, holder)
+                history.unanswered.append(_answer(began, holder.token, Reply(0)))
                 continue
             reply = await tab.present(holder, holder.token)
             answer = _answer(began, holder.token, reply)
             if reply.status == 0:
                 self.counts.resets += 1
+                history.unanswered.append(answer)
                 await asyncio.sleep(chance.uniform(0.01, 0.1))
             elif reply.status == UNAVAILABLE and reply.retry_after:
                 self.counts.unavailable += 1
+                history.unanswered.append(answer)
+                tab.leave()
                 await asyncio.sleep(chance.uniform(0.01, 0.1))
             else:
                 history.answers.append(answer)

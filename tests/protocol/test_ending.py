@@ -61,6 +61,14 @@ def test_a_family_or_a_token_is_dead_whatever_its_time_of_issue(ending: Ending) 
     assert ending.takes({**CLAIMS, "iat": NOW + 10_000})
 
 
+@pytest.mark.parametrize("ending", [CLIENT, GRANT])
+def test_an_exchanged_token_dies_with_the_client_of_its_family(ending: Ending) -> None:
+    exchanged = {**CLAIMS, "client_id": "cli_service", "fam_client": "cli_a"}
+    assert ending.takes(exchanged)
+    assert ending._replace(client_id="cli_service").takes(exchanged)
+    assert not ending._replace(client_id="cli_b").takes(exchanged)
+
+
 def test_an_ending_that_names_nothing_takes_nothing_and_is_not_read() -> None:
     assert not Ending(NOW, NOW + 900).takes(CLAIMS)
     with pytest.raises(Unreadable):

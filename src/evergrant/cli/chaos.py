@@ -145,7 +145,7 @@ def _mode(mode: Any) -> Mapping[str, Any]:
 
 def _address(listen: str) -> tuple[str, int]:
     """Host and port. Raises `Failure` for anything but loopback: whoever reaches this server may consent."""
-    from evergrant.keeper.provider.address import is_loopback
+    from evergrant.fetch.address import is_loopback
 
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")

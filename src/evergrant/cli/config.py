@@ -68,9 +68,9 @@ def _clients(loaded: Loaded) -> Iterator[str]:
     """What is wrong with the keeper's clients that only the providers' facts can tell."""
     if not loaded.config.clients:
         return
-    from evergrant.cli.keeper.place import catalog
     from evergrant.keeper.errors import KeeperError
     from evergrant.keeper.provider.catalog import with_overrides
+    from evergrant.keeping.configured import catalog
 
     known = catalog(loaded.config)
     for name, client in loaded.config.clients.items():

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evergrant.cli.keeper.place import vault_path
 from evergrant.cli.output import Exit, emit_one, emit_text, json_option, note, plural
 from evergrant.cli.place import Place, existing, finished, placed, reading
+from evergrant.keeping.places import vault_path
 
 if TYPE_CHECKING:
     from evergrant.cli.checks import Finding
@@ -92,7 +92,7 @@ def _about(config: Config, facts: Facts, now: int, *, simulated: bool) -> Iterat
     yield trail.clock(facts, now, simulated=simulated)
     yield trail.retention(config, facts, now)
     yield from trail.alarms(facts)
-    yield from running.running(config, facts, now)
+    yield from running.running(config, facts)
 
 
 def _record(finding: Finding) -> dict[str, str | None]:

@@ -25,6 +25,7 @@ _SIGNS: Final = {
     What.FAMILY_REUSED: ("X", "came again outside the overlap: reuse"),
     What.FAMILY_FORGED: ("!", "does not match its row: forged, or the database was restored"),
     What.FAMILY_AHEAD: ("!", "is ahead of its row: the store lost a commit"),
+    What.FAMILY_ADOPTED: ("!", "was ahead of its row, and believed: a loss had been declared"),
     What.FAMILY_ENDED: ("#", "ended"),
 }
 _ORDINARY: Final = (What.FAMILY_ROTATED, What.FAMILY_REFRESHED, What.FAMILY_REPEATED)

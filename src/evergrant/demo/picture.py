@@ -92,6 +92,7 @@ _DEEDS: Final[dict[What, Deed]] = {
     What.FAMILY_REFUSED: Deed.REFUSED,
     What.FAMILY_FORGED: Deed.ALARM,
     What.FAMILY_AHEAD: Deed.ALARM,
+    What.FAMILY_ADOPTED: Deed.ALARM,
 }
 _SPOKEN: Final[dict[Deed, str]] = {
     Deed.BORN: "handed out",

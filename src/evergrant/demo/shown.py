@@ -131,6 +131,7 @@ _TONES: Final[dict[What, str]] = {
     What.FAMILIES_ENDED: "bad",
     What.FAMILY_FORGED: "bad",
     What.FAMILY_AHEAD: "bad",
+    What.FAMILY_ADOPTED: "warning",
 }
 
 

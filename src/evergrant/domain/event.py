@@ -22,6 +22,7 @@ class What(StrEnum):
     FAMILY_REFUSED = "family.refused"
     FAMILY_FORGED = "family.forged"
     FAMILY_AHEAD = "family.ahead"
+    FAMILY_ADOPTED = "family.adopted"
     CODE_ISSUED = "code.issued"
     CODE_REPLAYED = "code.replayed"
     CODE_REFUSED = "code.refused"
@@ -48,6 +49,7 @@ class What(StrEnum):
     KEY_ADDED = "key.added"
     KEY_RETIRED = "key.retired"
     NOTICE_ACKNOWLEDGED = "notice.acknowledged"
+    STORE_RESTORED = "store.restored"
 
 
 MEANING: dict[What, str] = {
@@ -62,6 +64,7 @@ MEANING: dict[What, str] = {
     What.FAMILY_REFUSED: "a refresh was refused; the family is unharmed",
     What.FAMILY_FORGED: "an authentic token does not match the row: forged with a stolen key, or a restored database",
     What.FAMILY_AHEAD: "a token is ahead of its row: the store lost a commit",
+    What.FAMILY_ADOPTED: "after a declared loss, a token ahead of its row was believed; its family goes on from there",
     What.CODE_ISSUED: "an authorization code was handed out",
     What.CODE_REPLAYED: "a code was redeemed a second time; what came of it ended",
     What.CODE_REFUSED: "a code was refused",
@@ -91,6 +94,7 @@ MEANING: dict[What, str] = {
     What.KEY_ADDED: "a signing key was made and published",
     What.KEY_RETIRED: "a signing key left the key set",
     What.NOTICE_ACKNOWLEDGED: "a user acknowledged a notice of suspected theft",
+    What.STORE_RESTORED: "a restore or a failover that lost commits was declared; an epoch began",
 }
 
 

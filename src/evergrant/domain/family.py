@@ -15,6 +15,7 @@ class Head(NamedTuple):
 
     *sealed* is the current head, encrypted under a key that only the holder of its predecessor can derive.
     *overlap_end* is fixed when the predecessor is spent and never moved; *repeats* counts how often it came again.
+    *epoch* is the one in which this was last written by a refresh (`domain.epoch`).
     """
 
     generation: int
@@ -28,6 +29,7 @@ class Head(NamedTuple):
     used_at: int
     network: str
     agent: str
+    epoch: int = 0
 
 
 class Ended(NamedTuple):

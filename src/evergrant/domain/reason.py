@@ -26,6 +26,7 @@ class Reason(StrEnum):
     SESSION_EXPIRED = "session_expired"
     REPLACED = "replaced_by_new_sign_in"
     OPERATOR = "ended_by_operator"
+    RESTORED = "store_restored"
 
 
 class Refusal(StrEnum):
@@ -41,5 +42,6 @@ class Refusal(StrEnum):
     REUSED = "reused"
     FORGED = "forged_or_restored"
     AHEAD = "store_went_backwards"
+    RESTORED = "restored"
     SCOPE = "invalid_scope"
     TARGET = "invalid_target"

@@ -10,6 +10,7 @@ from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from evergrant.domain import id as ids
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended, Family, Head
 from evergrant.domain.policy import Policy, Radius
@@ -40,6 +41,7 @@ class Ask(NamedTuple):
     """The facts of one refresh request. *scope* and *resources* are normal forms, empty for all that was granted.
 
     *clock_lead*: by how many seconds the clock may have jumped ahead of the one that wrote the row.
+    *authenticated*: the client has proved who it is. *epoch*: the store's, as this process knows it.
     """
 
     client_id: str
@@ -50,6 +52,8 @@ class Ask(NamedTuple):
     agent: str = ""
     clock_suspect: bool = False
     clock_lead: int = 0
+    authenticated: bool = False
+    epoch: Epoch = Epoch()
 
 
 class Successor(NamedTuple):
@@ -90,23 +94,67 @@ def decide(
         return _refuse(family, ask, Refusal.ENDED, now, presented, family.ended.reason)
     head = family.head
     behind = head.generation - presented.generation
-    if behind < 0:
-        return _refuse(family, ask, Refusal.AHEAD, now, presented)
     known = head.digest if behind == 0 else head.predecessor if behind == 1 else None
-    if known is not None and not compare_digest(known, presented.digest):
-        return _refuse(family, ask, Refusal.FORGED, now, presented)
+    differs = known is not None and not compare_digest(known, presented.digest)
+    doubtful = behind < 0 or differs or head.epoch < ask.epoch.restored
+    if doubtful and (lost := _lost(family, ask, presented, now, behind=behind, differs=differs)) is not None:
+        return lost
     if now >= family.absolute_end or now >= head.idle_end:
         return _expire(family, ask, now, presented)
     # Attack O-09: the overlap is as long as it was promised, however far the clock was put ahead meanwhile.
     repeatable = behind == 1 and head.sealed is not None and now - ask.clock_lead <= head.overlap_end
-    if behind and not repeatable:
+    if behind > 0 and not repeatable:
         return _reuse(family, presented, ask, policy, now)
     if not within(ask.scope, family.scope):
         return _refuse(family, ask, Refusal.SCOPE, now, presented)
     if not within(ask.resources, family.resources):
         return _refuse(family, ask, Refusal.TARGET, now, presented)
-    if behind:
+    if behind > 0:
         return _repeat(family, ask, policy, now)
+    if behind < 0:
+        return _adopt(family, presented, ask, successor, policy, now)
+    return _go_on(family, ask, successor, policy, now)
+
+
+def _lost(family: Family, ask: Ask, presented: Presented, now: int, *, behind: int, differs: bool) -> Settlement | None:
+    """What becomes of a token that says that the store forgot, or of a family from before it did; None: it goes on.
+
+    Whoever proves a key or a secret cannot be a thief with a spent token alone, so is believed. Nobody else is: what
+    they present may have been spent, and the rotation that tells forgotten (attacks O-03, O-13). No theft either way.
+    """
+    head, proved = family.head, ask.authenticated or bool(family.binding)
+    if head.epoch < ask.epoch.restored and not proved:
+        return _restored(family, ask, now, presented)
+    if behind < 0 and head.epoch < ask.epoch.number:
+        return None if proved else _restored(family, ask, now, presented)
+    if behind < 0:
+        return _refuse(family, ask, Refusal.AHEAD, now, presented)
+    if differs and head.epoch and not proved:
+        # The lost successor of a token that was presented again after the loss: two hold this family.
+        return _restored(family, ask, now, presented)
+    return _refuse(family, ask, Refusal.FORGED, now, presented) if differs else None
+
+
+def _restored(family: Family, ask: Ask, now: int, presented: Presented) -> Settlement:
+    event = _event(What.FAMILY_ENDED, family, ask, now, presented.generation)._replace(reason=Reason.RESTORED)
+    ended = Ended(now, Reason.RESTORED)
+    return Settlement(Verdict.REFUSE, family, family.head, ended, events=(event,), refusal=Refusal.RESTORED)
+
+
+def _adopt(
+    family: Family, presented: Presented, ask: Ask, successor: Successor, policy: Policy, now: int
+) -> Settlement:
+    """Go on from a token ahead of the row, as if the row had never lost the way to it."""
+    head = family.head._replace(
+        generation=presented.generation, digest=presented.digest, predecessor=None, sealed=None, repeats=0
+    )
+    settlement = _go_on(family._replace(head=head), ask, successor, policy, now)
+    event = _event(What.FAMILY_ADOPTED, family, ask, now, presented.generation)
+    event = event._replace(detail=f"the row knew generation {family.head.generation}")
+    return settlement._replace(events=(event, *settlement.events))
+
+
+def _go_on(family: Family, ask: Ask, successor: Successor, policy: Policy, now: int) -> Settlement:
     return _rotate(family, ask, successor, policy, now) if policy.rotate else _refresh(family, ask, policy, now)
 
 
@@ -124,19 +172,22 @@ def _rotate(family: Family, ask: Ask, successor: Successor, policy: Policy, now:
         now,
         ask.network,
         ask.agent,
+        max(old.epoch, ask.epoch.number),
     )
     event = _event(What.FAMILY_ROTATED, family, ask, now, head.generation)
     return Settlement(Verdict.ROTATE, family, head, events=(event,))
 
 
 def _refresh(family: Family, ask: Ask, policy: Policy, now: int) -> Settlement:
-    head = family.head._replace(
+    old = family.head
+    head = old._replace(
         sealed=None,
         predecessor=None,
         idle_end=_idle_end(family, ask, policy, now),
         used_at=now,
         network=ask.network,
         agent=ask.agent,
+        epoch=max(old.epoch, ask.epoch.number),
     )
     event = _event(What.FAMILY_REFRESHED, family, ask, now, head.generation)
     return Settlement(Verdict.REFRESH, family, head, events=(event,))

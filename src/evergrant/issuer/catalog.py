@@ -8,6 +8,7 @@ from typing import Final
 
 from evergrant.clock import Clock
 from evergrant.domain.client import Client
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.key import SealedKey
 from evergrant.domain.policy import Limits, Policy
 from evergrant.issuer.refusals import Refusals
@@ -35,6 +36,7 @@ class Catalog:
         self._clients: Mapping[str, Client] = {}
         self._policies: dict[str, Policy] = {}
         self.ring = Ring((), kek)
+        self.epoch = Epoch()
 
     @property
     def stale(self) -> bool:
@@ -63,7 +65,7 @@ class Catalog:
         revision, loaded = await self._store.read(_load(self._revision))
         self._checked = moment
         if loaded is not None:
-            clients, keys = loaded
+            clients, keys, self.epoch = loaded
             self.ring = Ring(keys, self._kek)
             self._clients = clients
             self._policies = {}
@@ -79,8 +81,11 @@ class Catalog:
         return policy
 
 
-def _load(known: int) -> Callable[[Tx], tuple[int, tuple[dict[str, Client], list[SealedKey]] | None]]:
-    def work(tx: Tx) -> tuple[int, tuple[dict[str, Client], list[SealedKey]] | None]:
+_Loaded = tuple[dict[str, Client], list[SealedKey], Epoch]
+
+
+def _load(known: int) -> Callable[[Tx], tuple[int, _Loaded | None]]:
+    def work(tx: Tx) -> tuple[int, _Loaded | None]:
         revision = tx.revision()
         if revision == known:
             return revision, None
@@ -89,6 +94,6 @@ def _load(known: int) -> Callable[[Tx], tuple[int, tuple[dict[str, Client], list
         while page := tx.clients.find(PAGE, after):
             clients |= {client.id: client for client in page}
             after = page[-1].id
-        return revision, (clients, tx.keys.find())
+        return revision, (clients, tx.keys.find(), tx.epoch())
 
     return work

@@ -11,6 +11,8 @@ when every member that is given agrees with the token's own claim of that name:
 
 A family and a single token never live again, so `fam` and `jti` hold whatever `iat` says. Accounts, clients and grants
 go on, so there `iat` counts. An end of few families names them; a mass end (a client with a million) is one ending.
+A token that was exchanged (RFC 8693) belongs to its family's client, too: `client_id` agrees with the claim `client_id`
+or with the claim `fam_client`, which such tokens have.
 `until` is when the last token it could mean has expired, with a margin for clocks: then it may be forgotten.
 A session's end arrives as the families that ended with it, for offline ones live on.
 
@@ -78,7 +80,7 @@ class Ending(NamedTuple):
             return False
         if self.account_id and claims.get("sub") != self.account_id:
             return False
-        if self.client_id and claims.get("client_id") != self.client_id:
+        if self.client_id and self.client_id not in (claims.get("client_id"), claims.get("fam_client")):
             return False
         if self.families or self.jti:
             return True

@@ -77,6 +77,7 @@ REFUSALS: Final[dict[Refusal, tuple[Code, str]]] = {
     Refusal.REUSED: (Code.INVALID_GRANT, _DEAD),
     Refusal.FORGED: (Code.INVALID_GRANT, _DEAD),
     Refusal.AHEAD: (Code.INVALID_GRANT, _DEAD),
+    Refusal.RESTORED: (Code.INVALID_GRANT, _DEAD),
     Refusal.CLOCK_SUSPECT: (Code.TEMPORARILY_UNAVAILABLE, "The server's clock has jumped. Try again later."),
     Refusal.SCOPE: (Code.INVALID_SCOPE, "The scope asks for more than was granted."),
     Refusal.TARGET: (Code.INVALID_TARGET, "The resource was not part of the grant."),

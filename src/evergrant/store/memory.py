@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from evergrant.domain.ending import End
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event
 from evergrant.domain.family import Ended, Family, Head
 from evergrant.domain.reason import Reason
@@ -157,6 +159,29 @@ class _Events:
         return len(old)
 
 
+class _Endings:
+    def __init__(self, table: _Table, meta: _Table, undo: Undo) -> None:
+        self._table, self._meta, self._undo = table, meta, undo
+
+    def add(self, ends: Sequence[End]) -> None:
+        for end in ends:
+            number = self.newest() + 1
+            self._meta.change(self._undo, "last ending", number)
+            self._table.change(self._undo, number, end)
+
+    def find(self, after: int = 0, limit: int = 1000) -> list[tuple[int, End]]:
+        return [(number, end) for number, end in sorted(self._table.items()) if number > after][:limit]
+
+    def newest(self) -> int:
+        return int(self._meta.get("last ending", 0))
+
+    def sweep(self, before: int, limit: int) -> int:
+        old = [number for number, end in sorted(self._table.items())[:limit] if end.at < before]
+        for number in old:
+            self._table.change(self._undo, number, None)
+        return len(old)
+
+
 class _Tx:
     def __init__(self, tables: dict[str, _Table], undo: Undo) -> None:
         self._tables, self._undo = tables, undo
@@ -171,18 +196,33 @@ class _Tx:
     def events(self) -> _Events:
         return _Events(self._tables["event"], self._tables["meta"], self._undo)
 
+    @cached_property
+    def endings(self) -> _Endings:
+        return _Endings(self._tables["ending"], self._tables["meta"], self._undo)
+
     def revision(self) -> int:
         return int(self._tables["meta"].get("revision", 0))
 
     def turn(self) -> None:
         self._tables["meta"].change(self._undo, "revision", self.revision() + 1)
 
+    def epoch(self) -> Epoch:
+        found: Epoch | None = self._tables["meta"].get("epoch")
+        return found or Epoch()
+
+    def begin(self, epoch: Epoch) -> None:
+        self._tables["meta"].change(self._undo, "epoch", epoch)
+        self.turn()
+
+    def now(self, own: int) -> int:
+        return own
+
 
 class MemoryStore:
     """Everything in this process, gone with it."""
 
     def __init__(self) -> None:
-        names = [shape.table for shape in shapes.SHAPES] + ["family", "event", "meta"]
+        names = [shape.table for shape in shapes.SHAPES] + ["family", "event", "ending", "meta"]
         self._tables = {name: _Table() for name in names}
         self._lock = threading.Lock()
         self._closed = False

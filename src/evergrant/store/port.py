@@ -15,10 +15,13 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from evergrant.domain.account import Account
 from evergrant.domain.client import Client
+from evergrant.domain.ending import End
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended, Family, Head
 from evergrant.domain.grant import Code, Flow, Grant
 from evergrant.domain.key import SealedKey
+from evergrant.domain.lease import Lease
 from evergrant.domain.rotation import Settlement
 from evergrant.domain.session import Notice, Session
 from evergrant.domain.throttle import Barred, Bucket
@@ -112,7 +115,10 @@ class Families(Protocol):
         ...
 
     def end(self, which: Which, ended: Ended) -> int:
-        """End every live family that matches, in one statement; how many. Refuses an empty `Which`."""
+        """End every live family that matches, in one statement; how many. Refuses an empty `Which`.
+
+        Tells nobody: `evergrant.store.applying.end_families` does both.
+        """
         ...
 
     def find(self, which: Which, limit: int = 1000, after: bytes = b"") -> list[Family]: ...
@@ -150,6 +156,28 @@ class Events(Protocol):
         ...
 
 
+class Endings(Protocol):
+    """What ended, for those who must hear of it at once. Kept for little more than the life of an access token."""
+
+    def add(self, ends: Sequence[End]) -> None:
+        """Append. Numbers grow, are never given twice, and become visible in their order: whoever has read up to one
+        will never find a smaller one that was not there.
+        """
+        ...
+
+    def find(self, after: int = 0, limit: int = 1000) -> list[tuple[int, End]]:
+        """Ends with their numbers, in order, after a number. At most *limit*."""
+        ...
+
+    def newest(self) -> int:
+        """The number given last, also when its end has been swept; 0 before the first."""
+        ...
+
+    def sweep(self, before: int, limit: int) -> int:
+        """Of the *limit* oldest ends by number, delete those of before an instant; how many went."""
+        ...
+
+
 class Tx(Protocol):
     """One transaction's view. Valid only inside the work it was given to."""
 
@@ -174,9 +202,13 @@ class Tx(Protocol):
     @property
     def buckets(self) -> Records[Bucket]: ...
     @property
+    def leases(self) -> Records[Lease]: ...
+    @property
     def families(self) -> Families: ...
     @property
     def events(self) -> Events: ...
+    @property
+    def endings(self) -> Endings: ...
 
     def revision(self) -> int:
         """A number that grows whenever clients or keys change, so that caches know they are old."""
@@ -184,6 +216,18 @@ class Tx(Protocol):
 
     def turn(self) -> None:
         """Say that clients or keys changed."""
+        ...
+
+    def epoch(self) -> Epoch:
+        """The epoch in force (attacks O-03, O-13)."""
+        ...
+
+    def begin(self, epoch: Epoch) -> None:
+        """Put an epoch in force, and turn the revision, so that every process hears of it."""
+        ...
+
+    def now(self, own: int) -> int:
+        """The store's own time in seconds, for exclusion between hosts; *own* from a store that has no clock."""
         ...
 
 

@@ -13,6 +13,7 @@ from evergrant.domain.account import Account
 from evergrant.domain.client import Client
 from evergrant.domain.grant import Code, Flow, Grant
 from evergrant.domain.key import SealedKey
+from evergrant.domain.lease import Lease
 from evergrant.domain.session import Notice, Session
 from evergrant.domain.throttle import Barred, Bucket
 from evergrant.store.port import Key
@@ -75,15 +76,16 @@ NOTICES: Final = Shape("notice", Notice, "family_id", columns=("account_id",))
 KEYS: Final = Shape("key_", SealedKey, "id")
 BARRED: Final = Shape("barred", Barred, "jti", end="expires_at")
 BUCKETS: Final = Shape("bucket", Bucket, "key", end="ends_at")
+LEASES: Final = Shape("lease", Lease, "name")
 
 SHAPES: Final[tuple[Shape[Any], ...]] = (
-    CLIENTS, ACCOUNTS, SESSIONS, GRANTS, CODES, FLOWS, NOTICES, KEYS, BARRED, BUCKETS,
+    CLIENTS, ACCOUNTS, SESSIONS, GRANTS, CODES, FLOWS, NOTICES, KEYS, BARRED, BUCKETS, LEASES,
 )  # fmt: skip
 
 
 _ATTRIBUTES: Final = {
     "client": "clients", "account": "accounts", "session": "sessions", "grant_": "grants", "code": "codes",
-    "flow": "flows", "notice": "notices", "key_": "keys", "barred": "barred", "bucket": "buckets",
+    "flow": "flows", "notice": "notices", "key_": "keys", "barred": "barred", "bucket": "buckets", "lease": "leases",
 }  # fmt: skip
 
 

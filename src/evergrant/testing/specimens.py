@@ -12,6 +12,7 @@ from evergrant.domain.client import AuthMethod, Client, ClientType, Consent, Sec
 from evergrant.domain.family import Family, Head
 from evergrant.domain.grant import Code, Flow, Grant
 from evergrant.domain.key import SealedKey, Use
+from evergrant.domain.lease import Lease
 from evergrant.domain.policy import Preset
 from evergrant.domain.secret import digest
 from evergrant.domain.session import Notice, Party, Session
@@ -235,3 +236,9 @@ def bucket(name: object = 1, **changes: Any) -> Bucket:
         "ends_at": NOW + 900,
     }
     return Bucket(**{**fields, **changes})
+
+
+def lease(name: object = 1, **changes: Any) -> Lease:
+    """A job that somebody does."""
+    fields: dict[str, Any] = {"name": f"job {name}", "owner": "node-1:7:c0ffee", "fence": 3, "until": NOW + 60}
+    return Lease(**{**fields, **changes})

@@ -13,16 +13,26 @@ Async tests: pytest-asyncio in mode `auto`. For readable failures, call
 
 from evergrant.testing.contract.ending import EndingContract
 from evergrant.testing.contract.lasting import DurableContract, ReadingContract
+from evergrant.testing.contract.losing import LosingContract
 from evergrant.testing.contract.processes import ProcessesContract
 from evergrant.testing.contract.racing import RacingContract
 from evergrant.testing.contract.records import RecordsContract
 from evergrant.testing.contract.settling import SettlingContract
 from evergrant.testing.contract.sweeping import SweepingContract
+from evergrant.testing.contract.telling import TellingContract
 from evergrant.testing.contract.trail import TrailContract
 
 
 class StoreContract(
-    SettlingContract, RacingContract, EndingContract, RecordsContract, TrailContract, SweepingContract, ReadingContract
+    SettlingContract,
+    RacingContract,
+    EndingContract,
+    TellingContract,
+    RecordsContract,
+    TrailContract,
+    SweepingContract,
+    LosingContract,
+    ReadingContract,
 ):
     """Every promise of `evergrant.store.port`."""
 

@@ -1,15 +1,19 @@
 """Housekeeping: what is over goes, what may still be needed stays, and a flood of rows is caught up with."""
 
+import asyncio
+import os
 from dataclasses import replace
 
 import pytest
 
+from evergrant.assembly import housekeeper_name
 from evergrant.clock import FixedClock
 from evergrant.domain import id as ids
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended
 from evergrant.domain.grant import Flow
 from evergrant.domain.reason import Reason
+from evergrant.entropy import SystemEntropy
 from evergrant.issuer.service import housekeeping
 from evergrant.issuer.service.housekeeping import KEEP_SECONDS, MOST_BATCHES, Housekeeper
 from evergrant.store.memory import MemoryStore
@@ -205,3 +209,50 @@ async def test_a_session_kept_in_use_by_an_online_family_is_not_ended(tmp_path):
         account = await issuer.house.accounts.find(ADA)
         live = await issuer.house.store.read(lambda tx: tx.families.find(Which(account_id=account.id)))
         assert len(live) == 1
+
+
+async def test_o_18_a_housekeeper_that_was_paused_in_a_round_and_lost_its_lease_changes_nothing_more(store, clock):
+    """Paused after its first batch for longer than the lease; another one has taken over when it goes on."""
+    await store.write(lambda tx: [tx.families.add(_family(n, NOW + 5, NOW + 5, ended=False)) for n in range(BATCH * 3)])
+    await store.write(lambda tx: tx.flows.put(Flow(b"x", b"", "{}", NOW - 100, NOW - 1)))
+    clock.advance(5)
+    paused = PausedStore(store, batches=2)
+    one, two = keeper(paused, clock, "one"), keeper(store, clock, "two", batch=1)
+    going = asyncio.ensure_future(one.round())
+    await paused.reached.wait()
+    clock.advance(61)
+    assert await two.round() != housekeeping.Done()
+    before = await store.read(_everything)
+    paused.go.set()
+    assert await going == housekeeping.Done()
+    assert await store.read(_everything) == before
+
+
+def _everything(tx):
+    return (
+        tx.families.find(Which(live=False)),
+        tx.flows.find(),
+        tx.events.find(EventQuery(limit=1_000)),
+        tx.leases.find(),
+    )
+
+
+class PausedStore:
+    """A store whose writes stop after so many, until they may go on."""
+
+    def __init__(self, store, batches):
+        self._store, self._left = store, batches
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def write(self, work):
+        if not self._left:
+            self.reached.set()
+            await self.go.wait()
+        self._left -= 1
+        return await self._store.write(work)
+
+
+async def test_o_18_names_of_processes_differ_between_hosts_and_between_two_with_the_same_number():
+    names = {housekeeper_name(SystemEntropy()) for _ in range(3)}
+    assert len(names) == 3
+    assert all(name.split(":")[1] == str(os.getpid()) for name in names)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from evergrant.domain.client import Client
 from evergrant.domain.event import Event, What
 from evergrant.domain.key import SealedKey
-from evergrant.domain.throttle import Bucket
+from evergrant.domain.lease import Lease
 from evergrant.issuer.service.clients import every
 from evergrant.issuer.service.housekeeping import LEASE
 from evergrant.store.port import EventQuery, Tx
@@ -22,7 +22,7 @@ ALARMS: Final = (What.FAMILY_FORGED, What.FAMILY_AHEAD, What.FAMILY_REPEATS_MANY
 
 
 class Facts(NamedTuple):
-    """One snapshot of a store. *alarms*: how many events of a kind in the last days; *leases*: who keeps house."""
+    """One snapshot of a store. *alarms*: how many events of a kind in the last days; *lease*: who keeps house."""
 
     clients: tuple[Client, ...]
     keys: tuple[SealedKey, ...]
@@ -30,7 +30,7 @@ class Facts(NamedTuple):
     newest: Event | None
     alarms: dict[What, int]
     unseen_notices: int
-    leases: tuple[Bucket, ...]
+    lease: Lease | None
 
 
 def gather(tx: Tx, now: int) -> Facts:
@@ -47,8 +47,13 @@ def gather(tx: Tx, now: int) -> Facts:
         newest=last[0][1] if last else None,
         alarms={what: count for what, count in alarms.items() if count},
         unseen_notices=sum(not notice.acknowledged_at for notice in tx.notices.find(COUNTED)),
-        leases=tuple(item for item in tx.buckets.find(100, after=LEASE) if item.key.startswith(LEASE)),
+        lease=_held(tx, now),
     )
+
+
+def _held(tx: Tx, now: int) -> Lease | None:
+    lease = tx.leases.get(LEASE)
+    return lease if lease is not None and lease.until > tx.now(now) else None
 
 
 def _count(tx: Tx, what: What, start: int, horizon: int) -> int:

@@ -21,10 +21,10 @@ _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  an addre
 _STEPS: Final = re.compile(r"^evergrant_clock_steps_total (\d+)", re.MULTILINE)
 
 
-def running(config: Config, facts: Facts, now: int) -> Iterator[Finding]:
+def running(config: Config, facts: Facts) -> Iterator[Finding]:
     """Ask the address that the configuration names."""
-    keeping = [lease.key.rpartition(" ")[2] for lease in facts.leases if lease.ends_at > now]
-    kept = f"; process {keeping[0]} keeps house" if keeping else ""
+    keeping = facts.lease
+    kept = f"; {_named(keeping.owner)} keeps house" if keeping else ""
     try:
         status, text = _asked(config, "/readyz")
     except OSError as error:
@@ -48,6 +48,12 @@ def running(config: Config, facts: Facts, now: int) -> Iterator[Finding]:
         return
     yield ok("server", f"{config.server.listen} is ready{kept}")
     yield from _steps(config)
+
+
+def _named(owner: str) -> str:
+    """A process on a host, out of a lease's owner (`assembly.housekeeper_name`)."""
+    host, _, rest = owner.partition(":")
+    return f"process {rest.partition(':')[0]} on {host}"
 
 
 def _steps(config: Config) -> Iterator[Finding]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evergrant.cli.keeper.place import existing, finished, key_file, opened, settings, told, with_issuers
+from evergrant.cli.keeper.place import existing, finished, opened, told, with_issuers
 from evergrant.cli.output import Failure, json_option
 from evergrant.cli.place import Place, placed
+from evergrant.keeping.places import key_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,7 @@ def findings(config: Config, path: Path) -> Iterator[Finding]:
     from evergrant.cli.checks.keeping import clients, held
     from evergrant.cli.checks.vault import vault
     from evergrant.clock import clock_from_environment
+    from evergrant.keeping.configured import settings
 
     clock = clock_from_environment(os.environ)
     on_disk = list(vault(config, path, key_file(config), clock))

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from evergrant.cli.keeper.place import existing, keeping, key_file, keyring
+from evergrant.cli.keeper.place import existing, keeping, keyring
 from evergrant.cli.output import Column, Exit, Failure, confirm, emit_list, emit_one, json_option, note, progress
 from evergrant.cli.place import Place, placed
 from evergrant.cli.verbs import Parts
+from evergrant.keeping.places import key_file
 
 if TYPE_CHECKING:
     from collections import Counter

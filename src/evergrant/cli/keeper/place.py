@@ -9,34 +9,22 @@ import functools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from evergrant.cli.output import Exit, Failure, lowered
+from evergrant.cli.output import Exit, Failure, lowered, note
 from evergrant.cli.place import Place, placed
+from evergrant.keeping.places import vault_path
 
 if TYPE_CHECKING:
-    from evergrant.config import Config, KeeperClientConfig
+    from evergrant.config import Config
     from evergrant.keeper.keeper import Keeper
     from evergrant.keeper.keyring import Keyring
     from evergrant.keeper.provider.catalog import Catalog
     from evergrant.keeper.serving import ServingSettings
-    from evergrant.keeper.settings import Client, Settings
 
 T = TypeVar("T")
-
-FILE: Final = "keeper.db"
-# The configuration's key to the keeper's own name for it, where the two differ.
-_NUMBERS: Final = {
-    "link_lifetime": "link_seconds", "reconnect_lifetime": "reconnect_seconds", "request_timeout": "request_seconds",
-    "connect_timeout": "connect_seconds", "commit_allowance": "commit_seconds", "claim": "claim_seconds",
-    "wait": "wait_seconds", "background_pause": "background_seconds",
-}  # fmt: skip
-_ALIKE: Final = (
-    "return_to", "reconnect_page", "backoff_least", "backoff_most", "concurrent", "per_second", "breaker_after",
-    "background_ahead", "hard_limit_notice", "quarantine", "unusual_rate", "keep_events",
-)  # fmt: skip
 
 
 def kept(command: Callable[..., T]) -> Callable[..., T]:
@@ -50,11 +38,6 @@ def kept(command: Callable[..., T]) -> Callable[..., T]:
     return placed(called)
 
 
-def vault_path(config: Config) -> Path:
-    """Where the vault is, or will be."""
-    return config.keeper.vault or config.store.data / FILE
-
-
 def existing(config: Config) -> Path:
     """The vault's file. Raises `Failure` where there is none."""
     path = vault_path(config)
@@ -65,23 +48,6 @@ def existing(config: Config) -> Path:
             code=Exit.NOT_FOUND,
         )
     return path
-
-
-def catalog(config: Config) -> Catalog:
-    """Every provider that is described by a file."""
-    from evergrant.keeper.provider.catalog import Catalog
-
-    return Catalog.shipped(folder=config.keeper.providers)
-
-
-def settings(config: Config, url: str = "") -> Settings:
-    """What the configuration says, in the keeper's own words; *url*: where `keeper serve` has its pages, if it runs."""
-    from evergrant.keeper.settings import Settings
-
-    said = {name: getattr(config.keeper, name) for name in _ALIKE}
-    said |= {theirs: getattr(config.keeper, ours) for ours, theirs in _NUMBERS.items()}
-    said["reconnect_page"] = said["reconnect_page"] or (f"{url}/reconnect" if url else "")
-    return Settings(**said, clients={name: _client(name, one, url) for name, one in config.clients.items()})
 
 
 def serving_settings(config: Config, address: str, *, background: bool) -> ServingSettings:
@@ -103,15 +69,6 @@ def serving_settings(config: Config, address: str, *, background: bool) -> Servi
         webhook_reach=Reach(config.keeper.loopback, tuple(map(str, config.keeper.private_networks))),
         log_sample=config.log.sample,
     )
-
-
-def opened(config: Config, url: str = "") -> Keeper:
-    """A keeper by the configuration; the vault itself is opened when it is first used. Call it outside a loop."""
-    from evergrant.keeper.keeper import Keeper
-
-    path = vault_path(config)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Keeper.open(str(path), key=keyring(config), settings=settings(config, url), catalog=with_issuers(config))
 
 
 def keeping(place: Place, work: Callable[[Keeper], Awaitable[T]], *, make: bool = False) -> T:
@@ -207,61 +164,43 @@ def _typed(verb: str) -> str:
     return " ".join(["evergrant keeper", verb, str(said.get("client") or ""), *named]).rstrip()
 
 
+def opened(config: Config, url: str = "") -> Keeper:
+    """A keeper by the configuration; the vault itself is opened when it is first used. Call it outside a loop."""
+    from evergrant.keeping.configured import keeper
+
+    with _key_there():
+        return keeper(config, with_issuers(config), url)
+
+
 def keyring(config: Config) -> Keyring:
     """The keys that seal the vault; a first one is made together with a new vault. Raises `KeyUnusable`, `Failure`."""
-    from evergrant.entropy import SystemEntropy
-    from evergrant.keeper import keyring as keys
+    from evergrant.keeping import configured
 
-    keeper, vault = config.keeper, vault_path(config)
-    if keeper.keys:
-        return keys.from_keys_text(keeper.keys, "keeper.keys")
-    if keeper.keyring:
-        return keys.from_system(SystemEntropy(), account=keeper.keyring, make=not vault.exists())
-    file = key_file(config)
-    if vault.exists() and not file.exists():
-        # A new key made here would open nothing, and hide that the old one is missing.
+    with _key_there():
+        return configured.keyring(config)
+
+
+@contextmanager
+def _key_there() -> Iterator[None]:
+    from evergrant.keeping.configured import KeyMissing
+
+    try:
+        yield
+    except KeyMissing as error:
         raise Failure(
-            f"{file}: the key of {vault} is not there", hint="put it back; without it nobody can read the vault",
-            code=Exit.STORE_UNAVAILABLE,
-        )  # fmt: skip
-    return keys.from_file(file, SystemEntropy(), make=True)
-
-
-def key_file(config: Config) -> Path:
-    """Where the keys are, when they are in a file."""
-    vault = vault_path(config)
-    return config.keeper.keys_file or vault.with_name(f"{vault.name}.key")
-
-
-def _client(name: str, said: KeeperClientConfig, url: str) -> Client:
-    from evergrant.domain.secret import Secret
-    from evergrant.keeper.settings import Client
-
-    secret = said.secret or (_read(said.secret_file) if said.secret_file is not None else "")
-    private = _read(said.private_key_file) if said.private_key_file is not None else ""
-    return Client(
-        provider=name if said.issuer else said.provider or name,
-        client_id=said.client_id,
-        secret=Secret(secret) if secret else None,
-        redirect_uri=said.redirect_uri or (f"{url}/callback/{name}" if url else ""),
-        overrides=said.overrides or {},
-        scopes=said.scopes,
-        name=name,
-        private_key=Secret(private) if private else None,
-    )
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8").strip()
+            str(error), hint="put it back; without it nobody can read the vault", code=Exit.STORE_UNAVAILABLE
+        ) from error
 
 
 def with_issuers(config: Config) -> Catalog:
     """The catalog, with the issuers that clients name; each is asked for its document when nobody has lately."""
-    known = catalog(config)
-    named = {name: client.issuer for name, client in config.clients.items() if client.issuer}
-    if named:
-        from evergrant.cli.keeper.issuers import found
+    from evergrant.keeping.configured import catalog
 
-        for provider in found(config, named, vault_path(config)):
-            known.add(provider)
+    known = catalog(config)
+    if any(one.issuer for one in config.clients.values()):
+        import asyncio
+
+        from evergrant.keeping.issuers import add_issuers
+
+        asyncio.run(add_issuers(known, config, note))
     return known

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from evergrant.cli.keeper.place import catalog, told
+from evergrant.cli.keeper.place import told
 from evergrant.cli.output import Column, Exit, emit_list, emit_one, emit_text, json_option, listed, note, yes_or_no
 from evergrant.cli.place import Place, placed
 from evergrant.cli.verbs import Parts
@@ -32,6 +32,8 @@ def provider_() -> None:
 @json_option
 def list_(place: Place, as_json: bool) -> None:
     """List every provider with what decides how its tokens are kept."""
+    from evergrant.keeping.configured import catalog
+
     with told():
         known = catalog(place.config)
         records = [_summary(known.get(one)) for one in known.ids()]
@@ -44,6 +46,8 @@ def list_(place: Place, as_json: bool) -> None:
 @json_option
 def show(provider_id: str, place: Place, as_json: bool) -> None:
     """Show the facts of one provider, as they hold with the overrides of its file alone."""
+    from evergrant.keeping.configured import catalog
+
     with told():
         known = catalog(place.config)
         record = _facts(known.get(provider_id)) | {"file": str(known.file(provider_id))}
@@ -65,6 +69,7 @@ def check(which: str, place: Place, as_json: bool) -> int:
 
     from evergrant.clock import clock_from_environment
     from evergrant.keeper.provider.check import check as checked
+    from evergrant.keeping.configured import catalog
 
     now = clock_from_environment(os.environ).now()
     with told():

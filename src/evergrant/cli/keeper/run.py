@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from evergrant.cli.keeper.place import finished, opened, serving_settings, told, vault_path
+from evergrant.cli.keeper.place import finished, opened, serving_settings, told
 from evergrant.cli.output import Column, emit_line, emit_one, emit_text, json_option, note
 from evergrant.cli.place import Place, placed
+from evergrant.keeping.places import vault_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

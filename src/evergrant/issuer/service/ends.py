@@ -1,4 +1,6 @@
-"""Ends: what closes sessions and families, each in one transaction with the event that tells it.
+"""Ends: what closes sessions and families, each in one transaction with the event that tells the operator of it.
+
+Resource servers and clients are told in the same transaction, by `evergrant.store.applying`.
 
 An end is written to the families themselves, so a running refresh either committed before it (and its result dies with
 the family) or sees it. Whatever answered success here, nothing minted later survives (invariant 5).
@@ -10,8 +12,7 @@ from evergrant.domain import id as ids
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended
 from evergrant.domain.reason import Reason
-from evergrant.store.applying import end_session as close_session
-from evergrant.store.applying import end_sessions as close_sessions
+from evergrant.store import applying
 from evergrant.store.port import Tx, Which
 
 
@@ -20,7 +21,7 @@ def end_family(
 ) -> bool:
     """End one family; whether it was live. *detail* is what a person said about it."""
     family = tx.families.get(family_id)
-    if family is None or not tx.families.end(Which(family_id=family_id), Ended(now, reason)):
+    if family is None or not applying.end_families(tx, Which(family_id=family_id), Ended(now, reason)):
         return False
     name = ids.text(ids.Kind.FAMILY, family_id)
     tx.events.add([
@@ -32,19 +33,23 @@ def end_family(
 
 def end_families(tx: Tx, which: Which, reason: Reason, now: int) -> int:
     """End every live family that matches; how many. One event tells of them all."""
-    count = tx.families.end(which, Ended(now, reason))
+    count = applying.end_families(tx, which, Ended(now, reason))
+    _tell(tx, which, reason, now, count)
+    return count
+
+
+def _tell(tx: Tx, which: Which, reason: Reason, now: int, count: int) -> None:
     if count:
         tx.events.add([
             Event(now, What.FAMILIES_ENDED, which.client_id, which.account_id, "", which.session_id, reason,
                   detail=str(count))
         ])  # fmt: skip
-    return count
 
 
 def end_session(tx: Tx, session_id: str, reason: Reason, now: int, network: str = "", agent: str = "") -> bool:
     """End one browser session and its online families; whether it was open. Offline families live on (X7)."""
     session = tx.sessions.get(session_id)
-    if session is None or not close_session(tx, session_id, Ended(now, reason)):
+    if session is None or not applying.end_session(tx, session_id, Ended(now, reason)):
         return False
     tx.events.add([
         Event(now, What.SESSION_ENDED, "", session.account_id, "", session_id, reason, -1, network, agent)
@@ -56,8 +61,9 @@ def end_session(tx: Tx, session_id: str, reason: Reason, now: int, network: str 
 
 def end_account(tx: Tx, account_id: str, reason: Reason, now: int, but_session: str = "") -> tuple[int, int]:
     """End every session (except *but_session*) and every family of an account, offline ones too; how many of each."""
-    sessions = close_sessions(tx, account_id, Ended(now, reason), but_session)
+    sessions = applying.end_sessions(tx, account_id, Ended(now, reason), but_session)
     families = end_families(tx, Which(account_id=account_id), reason, now)
+    applying.tell_account(tx, account_id, Ended(now, reason))
     if sessions:
         tx.events.add([Event(now, What.SESSION_ENDED, "", account_id, reason=reason, detail=str(sessions))])
     _delete_codes(tx, account_id=account_id)
@@ -79,7 +85,8 @@ def end_grant(tx: Tx, grant_id: str, account_id: str, now: int) -> bool:
 
 def end_client(tx: Tx, client_id: str, now: int) -> int:
     """End every family, grant and code of a client that is being deleted; how many families."""
-    count = end_families(tx, Which(client_id=client_id), Reason.CLIENT_DELETED, now)
+    count = applying.end_client(tx, client_id, Ended(now, Reason.CLIENT_DELETED))
+    _tell(tx, Which(client_id=client_id), Reason.CLIENT_DELETED, now, count)
     while grants := tx.grants.find(500, client_id=client_id):
         for grant in grants:
             tx.grants.delete(grant.id)

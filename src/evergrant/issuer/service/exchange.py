@@ -71,6 +71,8 @@ class Exchanger:
         target = await self._target(caller, live, subject, ask, now)
         claims = live.claims
         more = {"sub": claims["sub"], **acting(caller.client, claims)}
+        if live.family is not None and live.family.client_id != caller.client.id:
+            more["fam_client"] = live.family.client_id  # so that ends of that client or its grants are seen to reach it
         if "cnf" in claims:
             more["cnf"] = claims["cnf"]
         until = claims["exp"]

@@ -1,24 +1,26 @@
 """Housekeeping: what is over is erased in small batches, each its own transaction, so that no refresh waits long.
 
 A round takes several batches where there is much to do, so that what is written in an hour is erased in an hour.
-One housekeeper at a time by a lease in the store; a second one that wakes up late finds the lease taken.
+One housekeeper at a time, over all processes and hosts, by a lease in the store and by the store's own clock. Each
+batch renews it in its own transaction: one that was paused, and wakes up when the lease has gone on, changes nothing.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from evergrant.clock import Clock
 from evergrant.domain import id as ids
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Family
+from evergrant.domain.lease import Lease, kept, taken
 from evergrant.domain.reason import Reason
-from evergrant.domain.throttle import Bucket
 from evergrant.issuer.service import sessions
 from evergrant.issuer.service.key_rotation import KeyRotation
 from evergrant.keys import lifecycle
 from evergrant.store.port import Store, Swept, Tx, Which
 
-LEASE: Final = "lease housekeeping"
+T = TypeVar("T")
+LEASE: Final = "housekeeping"
 # A family's row outlives its absolute end by this, so that late reuse is still recognised (attack O-16).
 KEEP_SECONDS: Final = 7 * 86_400
 # Batches of one kind in one round. At the default batch and interval: a million rows of each kind in an hour.
@@ -40,8 +42,15 @@ class Done(NamedTuple):
     successors: int = 0
 
 
+class _Fenced(Exception):
+    """The lease went to another process."""
+
+
 class Housekeeper:
-    """Sweeps one store, a bit at a time. With *keys*, signing keys get their successors in time."""
+    """Sweeps one store, a bit at a time. With *keys*, signing keys get their successors in time.
+
+    *name* is this process's alone, over all hosts that share the store.
+    """
 
     def __init__(
         self, store: Store, clock: Clock, *, name: str, batch: int, interval: int, retention: int,
@@ -50,21 +59,32 @@ class Housekeeper:
         self._store, self._clock, self._name, self._keys = store, clock, name, keys
         self._batch, self._interval, self._retention = batch, interval, retention
         self._place, self._session_place = b"", ""
+        self._lease: Lease | None = None
 
     async def round(self) -> Done:
-        """One round; none while the clock is suspect. Raises `StoreUnavailable`; what was swept stays swept."""
+        """One round; none while the clock is suspect, or somebody else keeps house.
+
+        Raises `StoreUnavailable`; what was swept stays swept.
+        """
         now = self._clock.now()
         # Attack O-09: one wrong clock would end every family, and erase what no right clock could bring back.
         if self._clock.suspect:
             return Done()
-        if not await self._store.write(lambda tx: self._lease(tx, now)):
+        self._lease = await self._store.write(self._take)
+        if self._lease is None:
             return Done()
+        try:
+            return await self._swept(now)
+        except _Fenced:
+            return Done()
+
+    async def _swept(self, now: int) -> Done:
         done = await self._families(now - self._clock.lead)
         records = sum([await self._all(sweep) for sweep in _records(now, self._batch)])
         horizon = now - self._retention
         events = await self._all(lambda tx: tx.events.sweep(horizon, self._batch), MOST_EVENT_BATCHES)
         ended = await self._sessions(now)
-        keys = await self._store.write(lambda tx: lifecycle.sweep(tx, now))
+        keys = await self._write(lambda tx: lifecycle.sweep(tx, now))
         successors = await self._keys.rotate_due() if self._keys is not None else 0
         return done._replace(records=records, events=events, sessions=ended, keys=keys, successors=successors)
 
@@ -72,7 +92,7 @@ class Housekeeper:
         """Sweep batch after batch for as long as they are full; how many rows went."""
         total = 0
         for _ in range(most):
-            count = await self._store.write(sweep)
+            count = await self._write(sweep)
             total += count
             if count < self._batch:
                 break
@@ -83,7 +103,7 @@ class Housekeeper:
         done = Done()
         for _ in range(MOST_BATCHES):
             place = self._place
-            swept = await self._store.write(_walk(place, now, self._batch))
+            swept = await self._write(_walk(place, now, self._batch))
             self._place = swept.last
             done = done._replace(
                 erased=done.erased + swept.erased, expired=done.expired + swept.expired,
@@ -93,21 +113,31 @@ class Housekeeper:
                 break
         return done
 
-    def _lease(self, tx: Tx, now: int) -> bool:
-        held = tx.buckets.get(f"{LEASE} {self._name}")
-        others = [item for item in tx.buckets.find(100, after=LEASE) if item.key.startswith(LEASE)]
-        if any(item.ends_at > now and item.key != f"{LEASE} {self._name}" for item in others) and (
-            held is None or held.ends_at <= now
-        ):
-            return False
-        tx.buckets.put(Bucket(f"{LEASE} {self._name}", 0, now, 0, now + 2 * self._interval))
-        return True
+    def _take(self, tx: Tx) -> Lease | None:
+        lease = taken(tx.leases.get(LEASE), LEASE, self._name, tx.now(self._clock.now()), 2 * self._interval)
+        if lease is not None:
+            tx.leases.put(lease)
+        return lease
+
+    async def _write(self, work: Callable[[Tx], T]) -> T:
+        """One batch, if the lease is still ours. Raises `_Fenced`, nothing written, when it is not (attack O-18)."""
+
+        def fenced(tx: Tx) -> T:
+            held, now = tx.leases.get(LEASE), tx.now(self._clock.now())
+            lease = kept(held, self._lease, now, 2 * self._interval) if self._lease is not None else None
+            if lease is None:
+                raise _Fenced
+            # Written and not only read: whoever takes the lease meanwhile waits for this batch, or undoes it.
+            tx.leases.put(lease)
+            return work(tx)
+
+        return await self._store.write(fenced)
 
     async def _sessions(self, now: int) -> int:
         """Some steps through the sessions, ending those whose time is over; how many."""
         ended = 0
         for _ in range(MOST_BATCHES):
-            count, self._session_place = await self._store.write(_expire(self._session_place, now, self._batch))
+            count, self._session_place = await self._write(_expire(self._session_place, now, self._batch))
             ended += count
             if not self._session_place:
                 break

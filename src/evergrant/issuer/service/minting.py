@@ -129,7 +129,10 @@ class Minter:
         In two steps, so that the signatures of one commit are made in a row. *unique*: 16 random bytes for its `jti`,
         when the caller has drawn them with others. *more*: further claims; *until*: an end it may not outlive.
         """
-        lifetime = target.lifetime if family is None else min(target.lifetime, max(family.absolute_end - now, 1))
+        lifetime = target.lifetime
+        if family is not None:
+            # Ends by expiry are told to nobody, so nothing may outlive them (see `evergrant.domain.ending`).
+            lifetime = min(lifetime, max(min(family.absolute_end, family.head.idle_end) - now, 1))
         if until:
             lifetime = min(lifetime, until - now)
         audience: Any = target.audience[0] if len(target.audience) == 1 else target.audience

@@ -29,6 +29,7 @@ from evergrant.issuer.settings import Settings
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.pkce import proves
 from evergrant.protocol.resource import known_resources
+from evergrant.store.applying import end_families
 from evergrant.store.port import Store, Tx, Which, whole
 
 CODE_DIGEST: Final = "authorization code"
@@ -145,7 +146,7 @@ def _replayed(tx: Tx, code: AuthorizationCode, ask: CodeAsk, now: int) -> Redeem
     """A second valid use: refused, and unless it raced the first one what came of the code ends (attack C-01)."""
     tx.events.add([_event(What.CODE_REPLAYED, code, ask, now, "")])
     if now - code.spent_at > RACE_SECONDS:
-        ended = tx.families.end(Which(family_id=code.family_id), Ended(now, Reason.CODE_REPLAYED))
+        ended = end_families(tx, Which(family_id=code.family_id), Ended(now, Reason.CODE_REPLAYED))
         if ended:
             event = _event(What.FAMILY_ENDED, code, ask, now, Reason.CODE_REPLAYED)
             tx.events.add([event._replace(family_id=ids.text(ids.Kind.FAMILY, code.family_id))])
@@ -176,7 +177,7 @@ def _born(
     return Family(
         family_id, client.id, account.id, grant.id, session.id, online, code.scope, code.resources, "",
         code.auth_time, code.acr, code.amr, code.claims, device_label(first.agent or session.agent), now, end,
-        first._replace(idle_end=min(now + idle, end)),
+        first._replace(idle_end=min(now + idle, end), epoch=tx.epoch().number),
     )  # fmt: skip
 
 

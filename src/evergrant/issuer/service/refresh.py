@@ -107,7 +107,7 @@ class Refresher:
         resources = known_resources(ask.resources, known, client.resources) if ask.resources else ""
         presentation = Presentation(
             client.id, "", _asked_scope(ask.scope), resources, ask.network, ask.agent, self._clock.suspect,
-            self._clock.lead,
+            self._clock.lead, client.confidential, self._catalog.epoch,
         )  # fmt: skip
         # Drawn here, once for all: entropy is not a decision, but what follows from it in the decision is pure.
         randomness, version = self._entropy.draw(DRAW_LENGTH + JTI_LENGTH), ring.mac_version(now)

@@ -6,7 +6,7 @@ from evergrant.clock import Clock
 from evergrant.domain import id as ids
 from evergrant.domain.client import Client
 from evergrant.domain.event import Event, What
-from evergrant.domain.family import Family
+from evergrant.domain.family import Ended, Family
 from evergrant.domain.reason import Reason
 from evergrant.domain.throttle import Barred
 from evergrant.domain.token import REFRESH
@@ -14,6 +14,7 @@ from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.service.ends import end_family
 from evergrant.issuer.service.minting import read_access
 from evergrant.protocol.error import Code, Refused
+from evergrant.store.applying import end_access
 from evergrant.store.port import Store, Tx
 
 _FOREIGN: Final = "The token was issued to another client."
@@ -64,7 +65,8 @@ class Revoker:
             return
 
         def work(tx: Tx) -> None:
-            tx.barred.put(Barred(claims["jti"], claims["exp"]))
+            barred, ended = Barred(claims["jti"], claims["exp"]), Ended(now, Reason.REVOKED)
+            end_access(tx, barred, ended, claims["sub"], client.id)
             tx.events.add([
                 Event(now, What.ACCESS_REVOKED, client.id, claims["sub"], claims.get("fam", ""), network=network,
                       agent=agent)

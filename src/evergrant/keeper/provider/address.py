@@ -4,11 +4,12 @@ A client's secret and a user's code go wherever these addresses lead, and what f
 callback. So a value is one label, one host, one segment or one known origin, in plain lower ASCII, and nothing else.
 """
 
-import ipaddress
 import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from evergrant.fetch import address as fetch
+from evergrant.fetch.address import LABEL, LONGEST_HOST, is_host, is_loopback
 from evergrant.keeper.provider.model import Placeholder, Stands
 from evergrant.keeper.provider.problem import Unfit
 
@@ -17,10 +18,9 @@ NAME: Final = r"[a-z][a-z0-9_]{0,39}"
 GIVEN: Final = frozenset({"client_id", "client_secret", "token", "redirect_uri"})
 """What is put in when a request is made; nobody declares these."""
 
-_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SHAPES: Final = {
-    Stands.LABEL: re.compile(_LABEL, re.ASCII),
-    Stands.HOST: re.compile(rf"(?:{_LABEL}\.){{1,8}}[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?", re.ASCII),
+    Stands.LABEL: re.compile(LABEL, re.ASCII),
+    Stands.HOST: re.compile(rf"(?:{LABEL}\.){{1,8}}[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?", re.ASCII),
     Stands.SEGMENT: re.compile(r"(?!\.{1,2}$)[A-Za-z0-9][A-Za-z0-9._~-]{0,127}", re.ASCII),
 }
 _EXPECTED: Final = {
@@ -29,7 +29,6 @@ _EXPECTED: Final = {
     Stands.SEGMENT: "letters, digits, dots, hyphens, underscores and tildes",
     Stands.ORIGIN: "https:// and a host, such as https://accounts.example.com",
 }
-_LONGEST: Final = 253
 
 
 def gaps(address: str) -> tuple[str, ...]:
@@ -45,42 +44,18 @@ def check_address(address: str) -> None:
     sample = GAP.sub(lambda gap: "https://x.example" if gap.start() == 0 else "x", address)
     if "{" in sample or "}" in sample:
         raise Unfit("has a brace that belongs to no placeholder")
-    if not sample.isascii() or re.search(r"[\s\\\"<>^`|]", sample):
-        raise Unfit("must be plain ASCII without spaces and backslashes; write an IDN in its xn-- form")
     try:
-        parts = urlsplit(sample)
-        port = parts.port
+        fetch.check_address(sample)
     except ValueError as error:
-        raise Unfit(f"is not an address: {error}") from error
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-        raise Unfit("must begin with https://")
-    if "@" in parts.netloc or "#" in sample or port == 0:
-        raise Unfit("must have no user name, no fragment and no port 0")
-    if not _is_host(parts.hostname or ""):
-        raise Unfit("has no host name that can be reached")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this very machine by its name alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_plain(address: str) -> bool:
-    """Whether *address* is http, which `check_address` leaves to loopback."""
-    return address.lower().startswith("http:")
+        raise Unfit(str(error)) from error
 
 
 def fitting(rule: Placeholder, value: object) -> str:
     """*value* as it goes into an address. Raises `Unfit` with a clause that follows the placeholder's name."""
     if not isinstance(value, str) or not value:
         raise Unfit(f"must be {_EXPECTED[rule.stands]}")
-    if len(value) > _LONGEST:
-        raise Unfit(f"is {len(value)} characters long; at most {_LONGEST} are allowed")
+    if len(value) > LONGEST_HOST:
+        raise Unfit(f"is {len(value)} characters long; at most {LONGEST_HOST} are allowed")
     said = value if rule.stands is Stands.SEGMENT else value.lower()
     if rule.stands is Stands.ORIGIN:
         said = _origin(said, rule)
@@ -110,17 +85,8 @@ def _origin(value: str, rule: Placeholder) -> str:
 
 
 def _below(host: str, hosts: tuple[str, ...]) -> bool:
-    return any(host == each or (each.startswith("*.") and host.endswith(each[1:]) and _is_host(host)) for each in hosts)
+    return any(host == each or (each.startswith("*.") and host.endswith(each[1:]) and is_host(host)) for each in hosts)
 
 
 def _elsewhere(rule: Placeholder) -> str:
     return f"must be at {', '.join(rule.hosts) or 'a host that the provider declares'}"
-
-
-def _is_host(host: str) -> bool:
-    if is_loopback(host):
-        return True
-    try:
-        return not ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return len(host) <= _LONGEST and re.fullmatch(rf"{_LABEL}(?:\.{_LABEL})*", host, re.ASCII) is not None

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from evergrant.fetch.address import is_plain
 from evergrant.keeper.errors import BadRequest
-from evergrant.keeper.provider.address import check_address, is_plain
+from evergrant.keeper.provider.address import check_address
 from evergrant.keeper.provider.fetched import Fetch, Fetched, Unfetched
 from evergrant.keeper.provider.kinds import shown
 from evergrant.keeper.provider.model import ClientAuth, Pkce, Provider, Revoke, RevokeVerb

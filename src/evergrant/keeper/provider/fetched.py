@@ -3,26 +3,17 @@
 The fetcher itself is `keeper.wire.fetch`; nothing here opens a socket.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from evergrant.fetch import fetched
+from evergrant.fetch.fetched import Fetched
 from evergrant.keeper.errors import BadRequest
 
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """An answer as it came: never a redirect's target, never more than the fetcher's budget."""
-
-    status: int
-    body: bytes
+__all__ = ["Fetch", "Fetched", "Unfetched"]
 
 
-class Unfetched(BadRequest):
-    """Nothing was fetched. *forbidden*: the address may not be asked at all, as against not answering."""
-
-    def __init__(self, message: str, *, forbidden: bool = False) -> None:
-        super().__init__(message)
-        self.forbidden = forbidden
+class Unfetched(fetched.Unfetched, BadRequest):
+    """Nothing was fetched, as one of the reasons that a caller of the keeper may meet."""
 
 
 class Fetch(Protocol):

@@ -6,7 +6,8 @@ What lives here: pure rules over a finished `Provider`. What must not: the look 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from evergrant.keeper.provider.address import GIVEN, check_address, gaps, is_plain
+from evergrant.fetch.address import is_plain
+from evergrant.keeper.provider.address import GIVEN, check_address, gaps
 from evergrant.keeper.provider.model import Placeholder, Provider, Retry, ReuseEffect, RevokeVerb, Rotates, Stands
 from evergrant.keeper.provider.problem import Trail
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import Any, Final
 
-from evergrant.keeper.provider.address import is_plain
+from evergrant.fetch.address import is_plain
 from evergrant.keeper.provider.model import ErrorShape, Limits, Placeholder, Provider, Reply, Revoke
 from evergrant.keeper.provider.rules import addresses
 from evergrant.keeper.provider.schema import FACTS, LISTED

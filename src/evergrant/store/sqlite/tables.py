@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import apsw
+from msgspec import json
 
+from evergrant.domain.ending import End
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event, What
 from evergrant.store import shape as shapes
 from evergrant.store.port import EventQuery, Key
@@ -108,6 +111,32 @@ class Events:
         return int(self._connection.changes())
 
 
+class Endings:
+    """What ended, through one connection; every writer waits for the one before it, so numbers commit in order."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._cursor, self._connection = connection.cursor(), connection
+
+    def add(self, ends: Sequence[End]) -> None:
+        rows = [(end.at, json.encode(end)) for end in ends]
+        self._cursor.executemany("INSERT INTO ending (at, document) VALUES (?, ?)", rows)
+
+    def find(self, after: int = 0, limit: int = 1000) -> list[tuple[int, End]]:
+        sql = "SELECT number, document FROM ending WHERE number > ? ORDER BY number LIMIT ?"
+        return [(row[0], json.decode(row[1], type=End)) for row in self._cursor.execute(sql, (after, limit))]
+
+    def newest(self) -> int:
+        rows: list[Any] = self._cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'ending'").fetchall()
+        return int(rows[0][0]) if rows else 0
+
+    def sweep(self, before: int, limit: int) -> int:
+        self._cursor.execute(
+            "DELETE FROM ending WHERE number IN (SELECT number FROM ending ORDER BY number LIMIT ?) AND at < ?",
+            (limit, before),
+        )
+        return int(self._connection.changes())
+
+
 class SqliteTx:
     """What work sees: every table through one connection. Made once per connection, used by one thread."""
 
@@ -115,6 +144,7 @@ class SqliteTx:
         self._cursor = connection.cursor()
         self.families = Families(connection)
         self.events = Events(connection)
+        self.endings = Endings(connection)
         self.clients = Records(shapes.CLIENTS, connection)
         self.accounts = Records(shapes.ACCOUNTS, connection)
         self.sessions = Records(shapes.SESSIONS, connection)
@@ -125,6 +155,7 @@ class SqliteTx:
         self.keys = Records(shapes.KEYS, connection)
         self.barred = Records(shapes.BARRED, connection)
         self.buckets = Records(shapes.BUCKETS, connection)
+        self.leases = Records(shapes.LEASES, connection)
 
     def revision(self) -> int:
         rows: list[Any] = self._cursor.execute("SELECT value FROM meta WHERE name = 'revision'").fetchall()
@@ -132,3 +163,16 @@ class SqliteTx:
 
     def turn(self) -> None:
         self._cursor.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
+
+    def epoch(self) -> Epoch:
+        rows: list[Any] = self._cursor.execute("SELECT name, value FROM meta").fetchall()
+        found = dict(rows)
+        return Epoch(found["epoch"], found["restored"])
+
+    def begin(self, epoch: Epoch) -> None:
+        self._cursor.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (epoch.number,))
+        self._cursor.execute("UPDATE meta SET value = ? WHERE name = 'restored'", (epoch.restored,))
+        self.turn()
+
+    def now(self, own: int) -> int:
+        return own

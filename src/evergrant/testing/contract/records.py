@@ -44,6 +44,7 @@ TABLES: dict[str, Table] = {
     "keys": Table(lambda tx: tx.keys, specimens.key, "id", "alg"),
     "barred": Table(lambda tx: tx.barred, specimens.barred, "jti", "expires_at", end="expires_at"),
     "buckets": Table(lambda tx: tx.buckets, specimens.bucket, "key", "failures", end="ends_at"),
+    "leases": Table(lambda tx: tx.leases, specimens.lease, "name", "fence"),
 }
 SWEPT = [name for name, table in TABLES.items() if table.end]
 KEPT = [name for name, table in TABLES.items() if not table.end]

@@ -4,51 +4,44 @@ A command lives for milliseconds and must not ask an issuer what it is each time
 is asked for again, and serves on while the issuer does not answer. Documents are public and hold no secret.
 """
 
-from __future__ import annotations
-
-import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from evergrant.cli.output import note
-
-if TYPE_CHECKING:
-    from evergrant.config import Config
-    from evergrant.keeper.provider.fetched import Fetch, Fetched
-    from evergrant.keeper.provider.model import Provider
+from evergrant.clock import clock_from_environment
+from evergrant.config import Config
+from evergrant.keeper.errors import KeeperError
+from evergrant.keeper.provider.catalog import Catalog
+from evergrant.keeper.provider.discovery import discover
+from evergrant.keeper.provider.fetched import Fetch, Fetched, Unfetched
+from evergrant.keeper.provider.model import Provider
+from evergrant.keeping.places import vault_path
 
 DAY: Final = 86_400
 ENDING: Final = ".issuers"
 
 
-def found(config: Config, named: Mapping[str, str], vault: Path) -> Iterable[Provider]:
-    """The providers of these issuers, by the name of their client; one that cannot be found is told and left out."""
-    from evergrant.clock import clock_from_environment
-    from evergrant.keeper.errors import KeeperError
-
+async def add_issuers(known: Catalog, config: Config, tell: Callable[[str], None]) -> None:
+    """Add the issuers that clients name to a catalog, by the clients' names; what cannot be found is told instead."""
+    vault = vault_path(config)
     now = clock_from_environment(os.environ).now()
     folder = vault.with_name(vault.name + ENDING)
-    for client, issuer in named.items():
+    for client, issuer in {name: one.issuer for name, one in config.clients.items() if one.issuer}.items():
         kept = folder / f"{hashlib.sha256(issuer.encode()).hexdigest()[:16]}.json"
         try:
-            yield asyncio.run(_provider(config, client, issuer, kept, now))
+            known.add(await _provider(config, client, issuer, kept, now))
         except KeeperError as error:
-            note(f"client {client}: {error}")
+            tell(f"client {client}: {error}")
 
 
 async def _provider(config: Config, client: str, issuer: str, kept: Path, now: int) -> Provider:
-    from evergrant.keeper.errors import KeeperError
-    from evergrant.keeper.provider.discovery import discover
-    from evergrant.keeper.provider.fetched import Unfetched
-
     known = _read(kept)
     if known is not None and now - known[0] < DAY:
         return await discover(issuer, Kept(known[1]), provider_id=client)
-    from evergrant.keeper.wire.fetch import Fetcher, Reach
+    from evergrant.keeper.wire.fetch import Fetcher, Reach  # noqa: PLC0415 - the HTTP client, for whoever asks
 
     networks = tuple(str(network) for network in config.keeper.private_networks)
     asking = Asking(Fetcher(Reach(loopback=config.keeper.loopback, networks=networks)))
@@ -71,8 +64,6 @@ class Kept:
 
     async def get(self, url: str) -> Fetched:
         """The document that was there."""
-        from evergrant.keeper.provider.fetched import Fetched
-
         body = self._documents.get(url)
         return Fetched(404, b"") if body is None else Fetched(200, body.encode())
 
@@ -110,6 +101,7 @@ def _read(path: Path) -> tuple[int, Mapping[str, str]] | None:
 
 def _write(path: Path, now: int, documents: Mapping[str, str]) -> None:
     """Keep the documents, all at once, so that another process never reads half of them."""
+    path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}")
     beside.write_text(json.dumps({"at": now, "documents": documents}), encoding="utf-8")

@@ -1,0 +1,83 @@
+"""The manifests: valid in every release that is supported, agreeing with each other and with the configuration."""
+
+import kubernetes_validate
+import pytest
+import yaml
+from yamllint import linter
+from yamllint.config import YamlLintConfig
+
+from evergrant.assembly import ROUTE_NAMES
+from tests.deploy.reading import DEPLOY, documents
+from tests.tools import ROOT
+
+FOLDER = DEPLOY / "kubernetes"
+MANIFESTS = [file for file in sorted(FOLDER.glob("*.yaml")) if file.name != "kustomization.yaml"]
+RELEASES = ("1.31", "1.34", "1.37")
+MOUNTED = "/run/secrets/evergrant"
+(DEPLOYMENT,) = documents(FOLDER / "deployment.yaml")
+(JOB,) = documents(FOLDER / "migrate.yaml")
+POD = DEPLOYMENT["spec"]["template"]
+CONTAINER = POD["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize("file", sorted(DEPLOY.rglob("*.yaml")), ids=lambda file: file.name)
+def test_yaml_is_written_in_one_way(file):
+    style = YamlLintConfig((ROOT / ".yamllint").read_text(encoding="utf-8"))
+    assert [str(problem) for problem in linter.run(file.read_text(encoding="utf-8"), style)] == []
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("file", MANIFESTS, ids=lambda file: file.name)
+def test_the_schema_of_each_release_allows_it(file, release):
+    for document in documents(file):
+        kubernetes_validate.validate(document, release, strict=True)
+
+
+def test_the_schema_would_have_refused_a_misspelt_key():
+    wrong = yaml.safe_load((FOLDER / "service.yaml").read_text(encoding="utf-8").replace("selector", "selectors"))
+    with pytest.raises(kubernetes_validate.ValidationError, match="selectors"):
+        kubernetes_validate.validate(wrong, RELEASES[-1], strict=True)
+
+
+def test_what_is_applied_together_is_there():
+    (whole,) = documents(FOLDER / "kustomization.yaml")
+    apart = {"migrate.yaml", "secret.example.yaml"}
+    assert set(whole["resources"]) == {file.name for file in MANIFESTS} - apart
+    (generated,) = whole["configMapGenerator"]
+    assert all((FOLDER / name).is_file() for name in generated["files"])
+    assert generated["name"] == volume(POD, "settings")["configMap"]["name"]
+
+
+def volume(pod, name):
+    return next(each for each in pod["spec"]["volumes"] if each["name"] == name)
+
+
+def test_everybody_selects_the_pods_that_there_are():
+    labels = POD["metadata"]["labels"].items()
+    selectors = [DEPLOYMENT["spec"]["selector"]["matchLabels"]]
+    selectors += [documents(FOLDER / "service.yaml")[0]["spec"]["selector"]]
+    selectors += [documents(FOLDER / "disruption-budget.yaml")[0]["spec"]["selector"]["matchLabels"]]
+    selectors += [each["labelSelector"]["matchLabels"] for each in POD["spec"]["topologySpreadConstraints"]]
+    assert all(each and each.items() <= labels for each in selectors)
+    (policy,) = documents(FOLDER / "network-policy.yaml")
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= JOB["spec"]["template"]["metadata"]["labels"].items()
+    (scaler,) = documents(FOLDER / "autoscaler.yaml")
+    assert scaler["spec"]["scaleTargetRef"]["name"] == DEPLOYMENT["metadata"]["name"]
+    (budget,) = documents(FOLDER / "disruption-budget.yaml")
+    assert scaler["spec"]["minReplicas"] > budget["spec"]["maxUnavailable"]
+
+
+def test_probes_ask_what_the_server_answers():
+    asked = {name: CONTAINER[name]["httpGet"]["path"].strip("/") for name in CONTAINER if name.endswith("Probe")}
+    assert asked == {"startupProbe": "healthz", "livenessProbe": "healthz", "readinessProbe": "readyz"}
+    assert set(asked.values()) <= set(ROUTE_NAMES)
+
+
+@pytest.mark.parametrize("pod", [POD, JOB["spec"]["template"]], ids=["node", "job"])
+def test_no_container_may_become_root_or_write_where_it_runs(pod):
+    assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert pod["spec"]["securityContext"]["runAsUser"] == 10001
+    for container in pod["spec"]["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+        }  # fmt: skip
