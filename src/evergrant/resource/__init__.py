@@ -7,7 +7,10 @@ in `keys.checking`, documents fetched in `fetch`. The names below are the whole 
 
 from evergrant.resource.access import Access
 from evergrant.resource.challenge import Offer
+from evergrant.resource.follow import Follow, WhenBlind
+from evergrant.resource.introspection import Introspection
 from evergrant.resource.limits import Limits
+from evergrant.resource.possession import Dpop, Possession
 from evergrant.resource.refused import Refused, Why
 from evergrant.resource.shape import AUTH0, ENTRA, KEYCLOAK, OKTA, RFC9068, SHAPES, Shape
 from evergrant.resource.sync import SyncVerifier
@@ -21,11 +24,16 @@ __all__ = [
     "RFC9068",
     "SHAPES",
     "Access",
+    "Dpop",
+    "Follow",
+    "Introspection",
     "Limits",
     "Offer",
+    "Possession",
     "Refused",
     "Shape",
     "SyncVerifier",
     "Verifier",
+    "WhenBlind",
     "Why",
 ]

@@ -31,15 +31,12 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """The thumbprint of the key that must prove each request (RFC 9449 section 6)."""
     certificate: str = ""
     """The SHA-256 thumbprint of the client's certificate (RFC 8705 section 3.1)."""
+    bound: bool = False
+    """Whether the token is worth something only together with that key or certificate."""
     opaque: bool = False
 
     def __repr__(self) -> str:
         return f"Access(client_id={self.client_id!r}, scopes={sorted(self.scopes)!r}, expires_at={self.expires_at})"
-
-    @property
-    def bound(self) -> bool:
-        """Whether the token is worth something only together with a key or a certificate."""
-        return bool(self.jkt or self.certificate)
 
 
 def unchangeable(value: Any) -> Any:

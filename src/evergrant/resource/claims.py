@@ -25,7 +25,8 @@ def judge(claims: dict[str, Any], rules: Rules, now: int, *, opaque: bool = Fals
         raise Refused(Why.ISSUER, "iss is missing or another")
     audience = audience_of(get("aud"), rules)
     expires_at, issued_at = times(claims, rules.leeway, now)
-    fits(claims, shape)
+    if not opaque:
+        fits(claims, shape)
     jkt, certificate = confirmation(get("cnf")) if "cnf" in claims else ("", "")
     for value in claims.values():
         if isinstance(value, _NESTED):
@@ -47,6 +48,7 @@ def judge(claims: dict[str, Any], rules: Rules, now: int, *, opaque: bool = Fals
         acr=_text(claims, "acr"),
         jkt=jkt,
         certificate=certificate,
+        bound=bool(jkt or certificate),
         opaque=opaque,
     )
 

@@ -95,10 +95,18 @@ class Core:
             raise Refused(Why.SIGNATURE, "the key it names did not make its signature")
         now = self.clock.now()
         access = judge(claims, self.rules, now)
-        if named := self.ended.covers(access):
-            raise Refused(Why.ENDED, f"its {named} has ended")
+        self.living(access)
         self.remember(presented, access, access.expires_at + self.rules.leeway, epoch, revision)
         return access
+
+    def living(self, access: Access) -> None:
+        """Raise `Refused` when the token is known to be dead."""
+        if named := self.ended.covers(access):
+            raise Refused(Why.ENDED, f"its {named} has ended")
+
+    def mark(self) -> tuple[int, int]:
+        """What was known before something was asked: to be given to `remember` with the answer."""
+        return self._epoch, self.ended.revision
 
     def remember(self, presented: Presented, access: Access, ends: int, epoch: int, revision: int) -> None:
         """Keep what was found out, under the one spelling of the header that is looked up."""

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 from evergrant.fetch.address import check_address, is_plain
 from evergrant.fetch.fetched import Fetched, Unfetched
 from evergrant.protocol.compact import Unreadable, json_object
+from evergrant.protocol.ending import METADATA
 
 _FOUND: Final = 200
 _OAUTH: Final = "/.well-known/oauth-authorization-server"
 _OPENID: Final = "/.well-known/openid-configuration"
+_MEMBERS: Final = ("jwks_uri", "introspection_endpoint", METADATA)
 Get = Callable[[str], Awaitable[Fetched]]
 
 
@@ -25,6 +27,8 @@ class Described:
 
     keys: str
     introspection: str = ""
+    feed: str = ""
+    """Of what has ended (`protocol.ending`)."""
     document: Mapping[str, Any] | None = None
 
 
@@ -61,9 +65,8 @@ async def described(issuer: str, get: Get) -> Described:
 def _read(document: Mapping[str, Any], issuer: str) -> Described:
     if document.get("issuer") != issuer:
         raise ValueError("it describes another issuer")
-    return Described(
-        _address(document, "jwks_uri", issuer), _address(document, "introspection_endpoint", issuer), document
-    )
+    keys, introspection, feed = (_address(document, member, issuer) for member in _MEMBERS)
+    return Described(keys, introspection, feed, document)
 
 
 def _address(document: Mapping[str, Any], member: str, issuer: str) -> str:

@@ -45,9 +45,8 @@ def of_jwt(typ: str, claims: Mapping[str, Any]) -> Why:
     """What a JWT is whose type is not the one that is wanted. *typ* as in `Shape.types`."""
     if typ in TYPES:
         return TYPES[typ]
-    habit = claims.get("typ")
-    if isinstance(habit, str) and habit in _HABITS:
-        return _HABITS[habit]
+    if (habit := of_habit(claims)) is not None:
+        return habit
     events = claims.get("events")
     if events is not None:
         return Why.LOGOUT_TOKEN if isinstance(events, dict) and _LOGOUT in events else Why.SECURITY_EVENT
@@ -62,3 +61,9 @@ def of_jwt(typ: str, claims: Mapping[str, Any]) -> Why:
     if claims.get("iss") is not None and claims.get("iss") == claims.get("sub"):
         return Why.CLIENT_ASSERTION
     return Why.TYPE
+
+
+def of_habit(claims: Mapping[str, Any]) -> Why | None:
+    """What a claim `typ` says that a product puts into its tokens; None for an access token, or no such claim."""
+    habit = claims.get("typ")
+    return _HABITS.get(habit) if isinstance(habit, str) else None

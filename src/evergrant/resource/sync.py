@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from evergrant.resource.access import Access
+from evergrant.resource.challenge import Offer
+from evergrant.resource.possession import NOTHING, Possession
 from evergrant.resource.refused import Refused, Why
 from evergrant.resource.verifier import Verifier
 
@@ -53,6 +55,7 @@ class SyncVerifier:
         scopes: Iterable[str] = (),
         acr: Iterable[str] = (),
         max_age: int | None = None,
+        possession: Possession = NOTHING,
     ) -> Access:
         """As `Verifier.verify`. Raises `Refused`, and nothing else."""
         inner = self._inner
@@ -60,15 +63,24 @@ class SyncVerifier:
             access = inner.at_once(authorization)
             if access is None:
                 access = self._wait(inner.slowly(authorization))
-            inner.deserves(access, scopes, acr, max_age)
+            inner.deserves(access, authorization, scopes, acr, max_age, possession)
         except Refused as refused:
-            inner.told(refused)
+            refused.offer = inner.offer
             raise
         return access
 
     def verify_token(self, token: str, **asked: Any) -> Access:
         """As `verify`, for a bearer token that came without a header."""
         return self.verify(f"Bearer {token}", **asked)
+
+    @property
+    def offer(self) -> Offer:
+        """What challenges say of this API."""
+        return self._inner.offer
+
+    def nonce(self) -> str:
+        """As `Verifier.nonce`."""
+        return self._inner.nonce()
 
     def close(self) -> None:
         """End the thread. Safe to call twice, and from any thread."""
