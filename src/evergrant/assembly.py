@@ -28,6 +28,7 @@ from evergrant.issuer.service.accounts import Accounts
 from evergrant.issuer.service.clients import Clients
 from evergrant.issuer.service.housekeeping import Done, Housekeeper
 from evergrant.issuer.service.key_rotation import KeyRotation
+from evergrant.issuer.service.lending import Lender, Nobody
 from evergrant.issuer.settings import Settings, settings_of
 from evergrant.keys import local
 from evergrant.keys.lifecycle import ensure
@@ -217,14 +218,26 @@ async def application(config: Config, metrics: Metrics | None = None, given: Giv
     house = await stack.enter_async_context(opened(config, metrics, given))
     watch = Watch(house.metrics, house.clock, house.entropy, sample=config.log.sample)
     life = Life(stack, house, watch)
-    return assemble(house, watch, life)
+    return assemble(house, watch, life, await _lender(house, stack))
 
 
-def assemble(house: House, watch: Watch, life: Life) -> Application:
+async def _lender(house: House, stack: contextlib.AsyncExitStack) -> Lender:
+    if not house.config.keeper.lend:
+        return Nobody()
+    from evergrant.keeping.lending import lender  # noqa: PLC0415 - the other side is loaded where it is joined to this one
+
+    try:
+        return await stack.enter_async_context(lender(house.config, house.clock))
+    except BaseException:
+        await stack.aclose()
+        raise
+
+
+def assemble(house: House, watch: Watch, life: Life, lender: Lender | None = None) -> Application:
     """Routes over an open house."""
     ground = Ground(
         house.store, house.catalog, house.settings, house.passwords, house.clock, house.entropy,
-        MetricsTally(house.metrics),
+        MetricsTally(house.metrics), lender or Nobody(),
     )  # fmt: skip
     operate = Operate(
         house.store, house.metrics.render, house.config.server.metrics_networks, lambda: life.leaving, house.clock

@@ -38,6 +38,7 @@ from evergrant.issuer.service.accounts import Accounts
 from evergrant.issuer.service.exchange import Exchanger
 from evergrant.issuer.service.flows import Flows
 from evergrant.issuer.service.inspect import Inspector
+from evergrant.issuer.service.lending import Lender, Nobody
 from evergrant.issuer.service.minting import Minter
 from evergrant.issuer.service.redeem import Redeemer
 from evergrant.issuer.service.refresh import Refresher
@@ -63,6 +64,7 @@ class Ground(NamedTuple):
     clock: Clock
     entropy: Entropy
     tally: Tally
+    lender: Lender = Nobody()
 
 
 def token_endpoint(ground: Ground) -> tuple[TokenEndpoint, Collection[str]]:
@@ -74,7 +76,7 @@ def token_endpoint(ground: Ground) -> tuple[TokenEndpoint, Collection[str]]:
         AUTHORIZATION_CODE: AuthorizationCodeGrant(Redeemer(*parts, ground.entropy)),
         REFRESH_TOKEN: refreshing,
         CLIENT_CREDENTIALS: ClientCredentialsGrant(*parts),
-        TOKEN_EXCHANGE: TokenExchangeGrant(Exchanger(*parts, ground.clock)),
+        TOKEN_EXCHANGE: TokenExchangeGrant(Exchanger(*parts, ground.clock, ground.lender)),
     }
     return TokenEndpoint(ground.catalog, grants, refreshing, ground.clock, ground.tally), grants.keys()
 

@@ -50,18 +50,19 @@ STATUS: Final[dict[Code, int]] = {
 class Refused(Exception):
     """A request that gets an OAuth error. *detail* is for the operator's log and never leaves the server.
 
-    *headers*: what the answer says besides, names in lower case.
+    *headers*: what the answer says besides, names in lower case. *uri*: where a person can do something about it.
     """
 
     def __init__(
         self, code: Code, description: str, detail: str = "", status: int = 0,
-        headers: tuple[tuple[str, str], ...] = (),
+        headers: tuple[tuple[str, str], ...] = (), uri: str = "",
     ) -> None:  # fmt: skip
         super().__init__(description)
         self.headers: Final = headers
         self.code: Final = code
         self.description: Final = description
         self.detail: Final = detail
+        self.uri: Final = uri
         self.status: Final = status or STATUS.get(code, 400)
 
 

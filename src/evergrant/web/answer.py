@@ -51,6 +51,8 @@ def refusal(error: Refused, error_id: str, challenge: Header | None = None) -> A
     if error.status in _LATER:
         headers = (*headers, (b"retry-after", RETRY_SECONDS))
     members = {"error": error.code, "error_description": error.description, "error_id": error_id}
+    if error.uri:
+        members["error_uri"] = error.uri
     return Answer(error.status, headers, json.encode(members))
 
 

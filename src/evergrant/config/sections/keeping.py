@@ -49,6 +49,19 @@ class KeeperConfig:
         "A folder with provider files of your own; one of the same name replaces a shipped one.",
         "The shipped ones are enough for whoever they describe.",
     )
+    lend: bool = key(
+        Flag(),
+        default=False,
+        doc="Whether the issuer lends from this vault: a service that was allowed to (`client update "
+        "--exchange-provider`) exchanges the token it was sent for that person's token at a provider.",
+        why="Two sides that do not know each other cannot harm each other.",
+    )
+    lend_tenant: str = key(
+        Text(255),
+        "",
+        "The tenant whose connections are lent; their accounts are called by the ids of the issuer's accounts.",
+        "Most deployments have one tenant, and it has no name.",
+    )
     listen: str = key(
         Matching(rule=rules.require_listen, wanted='HOST:PORT such as "127.0.0.1:8100"', may_be_empty=False),
         "127.0.0.1:8100",

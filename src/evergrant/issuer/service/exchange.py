@@ -14,6 +14,7 @@ from evergrant.domain.exchange import Hindrance, Subject, acting, hindrance, tar
 from evergrant.domain.scope import OFFLINE, OPENID, ScopeSyntaxError, join, parse_scope, split
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.service.inspect import Inspector, Live
+from evergrant.issuer.service.lending import CannotLend, Lender
 from evergrant.issuer.service.minting import Minter, Target, aimed, still_allowed
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.error import Code, Refused
@@ -22,6 +23,8 @@ from evergrant.protocol.resource import canonical
 from evergrant.store.port import Store, Tx, whole
 
 _DEAD: Final = "The subject token is not valid."
+# A scope of this name, once the configuration describes it, is what a person agrees to before their token is lent.
+PROVIDER_SCOPE: Final = "provider:"
 _CODES: Final[dict[Hindrance, tuple[Code, str]]] = {
     Hindrance.NOT_RECEIVED: (Code.INVALID_REQUEST, _DEAD),
     Hindrance.BOUND: (Code.INVALID_REQUEST, _DEAD),
@@ -46,12 +49,13 @@ class Exchanger:
     """Exchanges tokens of one issuer."""
 
     def __init__(
-        self, store: Store, catalog: Catalog, minter: Minter, settings: Settings, clock: Clock
+        self, store: Store, catalog: Catalog, minter: Minter, settings: Settings, clock: Clock, lender: Lender
     ) -> None:  # fmt: skip
         self._store, self._catalog, self._minter, self._settings = store, catalog, minter, settings
+        self._lender = lender
         self._inspector = Inspector(store, catalog, settings, clock)
 
-    async def received(self, caller: Caller, text: str, now: int) -> tuple[Live, Subject]:
+    async def _received(self, caller: Caller, text: str, now: int) -> tuple[Live, Subject]:
         """The living token behind *text* that *caller* may exchange. Raises `Refused`; the event tells of it."""
         live = await self._inspector.access(text)
         if live is None:
@@ -67,7 +71,9 @@ class Exchanger:
 
     async def exchange(self, caller: Caller, ask: ExchangeAsk, now: int) -> dict[str, Any]:
         """The answer's members. Raises `Refused`."""
-        live, subject = await self.received(caller, ask.subject, now)
+        live, subject = await self._received(caller, ask.subject, now)
+        if ask.audience in caller.client.exchange_providers and not ask.resources:
+            return await self._lent(caller, live, ask, now)
         target = await self._target(caller, live, subject, ask, now)
         claims = live.claims
         more = {"sub": claims["sub"], **acting(caller.client, claims)}
@@ -84,6 +90,28 @@ class Exchanger:
             "access_token": made.text, "issued_token_type": ACCESS_TOKEN, "token_type": token_type(claims),
             "expires_in": made.expires_in, "scope": made.scope,
         }  # fmt: skip
+
+    async def _lent(self, caller: Caller, live: Live, ask: ExchangeAsk, now: int) -> dict[str, Any]:
+        """The person's access token at another provider, from whoever keeps it."""
+        provider, claims = ask.audience or "", live.claims
+        if live.family is None:
+            raise Refused(Code.INVALID_TARGET, "The token speaks for no person.")
+        wanted = f"{PROVIDER_SCOPE}{provider}"
+        if wanted in self._settings.scopes and wanted not in split(claims["scope"]):
+            raise Refused(Code.INVALID_SCOPE, f"The person did not agree to {wanted}.")
+        if ask.scope:
+            raise Refused(Code.INVALID_SCOPE, "The scope at another provider was decided when it was connected.")
+        try:
+            lent = await self._lender.lend(provider, claims["sub"], caller.client.id)
+        except CannotLend as error:
+            await self._store.write(_told(caller, live, now, f"at {provider}: {error}", What.EXCHANGE_REFUSED))
+            raise _unlent(error) from error
+        await self._store.write(_told(caller, live, now, f"at {provider}"))
+        members = {
+            "access_token": lent.token.reveal(), "issued_token_type": ACCESS_TOKEN, "token_type": lent.token_type,
+            "expires_in": lent.expires_in, "scope": lent.scope,
+        }  # fmt: skip
+        return {name: value for name, value in members.items() if value not in {None, ""}}
 
     async def _target(self, caller: Caller, live: Live, subject: Subject, ask: ExchangeAsk, now: int) -> Target:
         asked = [*ask.resources, *([ask.audience] if ask.audience else [])]
@@ -102,6 +130,15 @@ class Exchanger:
         code, description = _CODES[found]
         await self._store.write(_told(caller, live, now, found.value, What.EXCHANGE_REFUSED))
         raise Refused(code, description, found.value)
+
+
+def _unlent(error: CannotLend) -> Refused:
+    if error.later:
+        return Refused(Code.TEMPORARILY_UNAVAILABLE, "Try again in a moment.", str(error))
+    if error.uri:
+        told = "The person must connect that account again."
+        return Refused(Code.INTERACTION_REQUIRED, told, str(error), uri=error.uri)
+    return Refused(Code.INVALID_TARGET, "There is no token for that target.", str(error))
 
 
 def token_type(claims: dict[str, Any]) -> str:
