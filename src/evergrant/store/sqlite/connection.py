@@ -61,6 +61,8 @@ _SENTENCES: Final[tuple[tuple[type[apsw.Error], str], ...]] = (
 
 def sentence(path: Path, error: apsw.Error) -> str:
     """What went wrong with *path*, for a person."""
+    if isinstance(error, apsw.SQLError) and "no such table" in str(error):
+        return f"{path}: its tables have gone; if it was moved to another store, let the server use that ({error})"
     for kind, words in _SENTENCES:
         if isinstance(error, kind):
             return f"{path}: {words}"

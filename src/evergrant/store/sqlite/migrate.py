@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from evergrant.store.port import StoreUnusable
+from evergrant.store.sqlite.bulk import AWAY
 from evergrant.store.sqlite.connection import Connection, connect, sentence
 
 
@@ -100,6 +101,9 @@ def _check(path: Path, done: dict[int, tuple[str, str]], known: Sequence[Step]) 
     first = known[0] if known else None
     if first is not None and done.get(first.number, (first.name,))[0] != first.name:
         msg = f"{path}: this is another kind of database ({done[first.number][0]} made it, not {first.name})"
+        raise StoreUnusable(msg)
+    if AWAY in done:
+        msg = f"{path}: everything in it was moved to {done[AWAY][0]}; let the server use that"
         raise StoreUnusable(msg)
     newest = max((step.number for step in known), default=0)
     if done and max(done) > newest:

@@ -1,0 +1,161 @@
+"""The backup's file: one line that says what it is, then frames; the last one says what all of them add up to.
+
+A frame is the length of what follows (four bytes, big-endian) and a message in MessagePack: a head, pages of rows,
+the sums of every table, an end. The end has SHA-256 over every byte before it, so that a file that was cut, or
+changed, is known before anything is done with it. Nothing in a backup can be used as a token: it holds what the store
+holds, digests and sealed keys, and no key-encryption key.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple
+
+from msgspec import DecodeError, ValidationError, msgpack
+
+from evergrant.store.bulk import TABLES, Row, Table
+from evergrant.store.moving.rows import Sum
+
+FIRST_LINE: Final = b"evergrant backup 1\n"
+LARGEST_FRAME: Final = 256 * 1024 * 1024
+_HEAD, _PAGE, _SUMS, _END = range(4)
+
+
+class BadBackup(Exception):
+    """A file that is no backup, or not a whole one: one sentence."""
+
+
+class Head(NamedTuple):
+    """What a backup says of itself. *columns* of each table; *last_number* of the audit trail, swept or not."""
+
+    made_at: int
+    release: str
+    source: str
+    epoch: int
+    last_number: int
+    columns: dict[str, list[str]]
+
+
+class Backup(NamedTuple):
+    """A file that was found whole."""
+
+    path: Path
+    head: Head
+    sums: dict[str, Sum]
+    size: int
+    checksum: str
+
+
+class Writing:
+    """A backup being written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._hash, self.size = file, sha256(), 0
+        self._write(FIRST_LINE)
+
+    def head(self, head: Head) -> None:
+        self._frame((_HEAD, head))
+
+    def page(self, table: Table, rows: list[Row]) -> None:
+        self._frame((_PAGE, table.name, rows))
+
+    def end(self, sums: dict[str, Sum]) -> str:
+        """Close the file's content; the checksum over what came before."""
+        self._frame((_SUMS, sums))
+        checksum = self._hash.hexdigest()
+        self._frame((_END, checksum))
+        return checksum
+
+    def _frame(self, message: Any) -> None:
+        body = msgpack.encode(message)
+        self._write(len(body).to_bytes(4, "big") + body)
+
+    def _write(self, text: bytes) -> None:
+        self._file.write(text)
+        self._hash.update(text)
+        self.size += len(text)
+
+
+@contextmanager
+def written(path: Path, *, replace: bool) -> Iterator[IO[bytes]]:
+    """A new file for its owner alone, that has its name only when it is whole and on the disk.
+
+    Raises `FileExistsError` when there is one already and it is not to be replaced.
+    """
+    if path.exists() and not replace:
+        raise FileExistsError(17, "there is such a file already", str(path))
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            partial.replace(path)
+        else:
+            # Linked and not renamed: a file that came to be in the meantime is not overwritten.
+            path.hardlink_to(partial)
+    finally:
+        partial.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def checked(path: Path) -> Backup:
+    """Read a whole file and believe none of it before its end. Raises `BadBackup`."""
+    said: list[Any] = [None, None]
+    hashed, size = sha256(), 0
+    for message, raw in _frames(path):
+        if message[0] in {_HEAD, _SUMS}:
+            said[message[0] == _SUMS] = message[1]
+        elif message[0] == _END:
+            if message[1:] != [hashed.hexdigest()] or None in said:
+                raise BadBackup(f"{path}: damaged: its content is not what its end says")
+            sums = {name: Sum(*one) for name, one in said[1].items()}
+            return Backup(path, _head(path, said[0]), sums, size + len(raw), message[1])
+        hashed.update(raw)
+        size += len(raw)
+    raise BadBackup(f"{path}: cut short: its end is missing")
+
+
+def read(backup: Backup) -> Iterator[tuple[Table, list[Row]]]:
+    """The pages of a file that was found whole. Raises `BadBackup` when it has changed since."""
+    tables = {table.name: table for table in TABLES}
+    for message, _ in _frames(backup.path):
+        if message[0] == _PAGE:
+            yield tables[message[1]], [tuple(row) for row in message[2]]
+
+
+def _head(path: Path, said: Any) -> Head:
+    head = Head._make(said)
+    ours = {table.name: list(table.columns) for table in TABLES}
+    if head.columns != ours:
+        raise BadBackup(f"{path}: made by release {head.release}, whose tables differ; restore it with that release")
+    return head
+
+
+def _frames(path: Path) -> Iterator[tuple[list[Any], bytes]]:
+    """Every frame decoded and as it is; the first line comes as raw bytes with an empty message."""
+    with path.open("rb") as file:
+        first = file.read(len(FIRST_LINE))
+        if first != FIRST_LINE:
+            raise BadBackup(f"{path}: this is not a backup made by evergrant backup")
+        yield [None], first
+        while length := file.read(4):
+            size = int.from_bytes(length, "big")
+            body = file.read(size) if size <= LARGEST_FRAME else b""
+            if len(length) < 4 or len(body) < size:  # noqa: PLR2004 - the length of a length
+                raise BadBackup(f"{path}: cut short or damaged: a frame is not whole")
+            try:
+                message = msgpack.decode(body, type=list[Any])
+            except (DecodeError, ValidationError, UnicodeDecodeError) as error:
+                raise BadBackup(f"{path}: damaged: a frame cannot be read") from error
+            if not message:
+                raise BadBackup(f"{path}: damaged: a frame is empty")
+            yield message, length + body
