@@ -250,10 +250,11 @@ def assemble(house: House, watch: Watch, life: Life, lender: Lender | None = Non
 def http_limits(config: Config) -> HttpLimits:
     """Limits and hosts from the configuration."""
     server = config.server
-    hosts = _hosts((config.issuer, *(f"http://{host}" for host in server.extra_hosts)))
+    named = [config.issuer, *([server.client_certificate_url] if server.client_certificate_url else [])]
+    hosts = _hosts((*named, *(f"http://{host}" for host in server.extra_hosts)))
     return HttpLimits(
         server.max_body, server.max_header, FormLimits(server.max_fields, server.max_field), server.trusted_proxies,
-        frozenset(hosts),
+        frozenset(hosts), server.client_certificates,
     )  # fmt: skip
 
 

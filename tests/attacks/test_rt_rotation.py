@@ -13,6 +13,7 @@ from evergrant.domain.reason import Reason
 from evergrant.issuer.service.housekeeping import KEEP_SECONDS
 from evergrant.store.port import Tx
 from evergrant.testing.in_process import Issuer
+from tests.bound import hold_bound
 from tests.issuing import SQLITE, Held, again, claims_of, events, hold, is_oauth_error, issuing, unchanged, whats
 
 OVERLAP = 60
@@ -333,7 +334,7 @@ async def test_rt_36_an_old_token_seen_elsewhere_cannot_end_a_confidential_clien
 
 
 async def test_rt_31_a_reusable_token_is_worth_nothing_without_the_clients_secret(issuer: Issuer) -> None:
-    held = await hold(issuer, ClientType.WEB, preset=Preset.FAPI2)
+    held = await hold_bound(issuer, ClientType.WEB, preset=Preset.FAPI2, dpop_bound=True)
     first = held.refresh
     assert (await held.turn())["refresh_token"] == first
     is_oauth_error(await issuer.refresh(held.client, "wrong", first), "invalid_client", 401)

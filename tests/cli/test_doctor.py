@@ -68,6 +68,9 @@ PRODUCTION: Final = Config().replace(
         ({"server__trusted_proxies": (ipaddress.ip_network("::/0"),)}, "proxy", "fail"),
         ({"server__trusted_proxies": (), "server__issuer": "", "server__listen": "0.0.0.0:80"}, "proxy", "warn"),
         ({"server__trusted_proxies": (), "server__issuer": ""}, "proxy", "ok"),
+        ({"server__client_certificates": True}, "certificates", "ok"),
+        ({"server__client_certificates": True, "server__listen": "0.0.0.0:80"}, "certificates", "warn"),
+        ({"server__client_certificates": True, "server__trusted_proxies": ()}, "certificates", "fail"),
         ({}, "metrics", "ok"),
         ({"server__metrics_networks": (ANY,)}, "metrics", "fail"),
         ({"server__trusted_proxies": ()}, "metrics", "fail"),
@@ -233,6 +236,9 @@ PUBLIC: Final = {"type": ClientType.SPA, "auth_method": AuthMethod.NONE, "preset
         (web(**PUBLIC, redirect_uris=("http://localhost/cb",)), "warn", "http://localhost/cb"),
         (web(**{**PUBLIC, "type": ClientType.NATIVE}, redirect_uris=("http://127.0.0.1/cb",)), "ok", "1 client"),
         (web(**{**PUBLIC, "preset": Preset.FAPI2}), "fail", "do not rotate"),
+        (web(preset=Preset.FAPI2), "fail", "without bound tokens"),
+        (web(preset=Preset.FAPI2, dpop_bound=True), "ok", "1 client"),
+        (web(certificate_bound=True), "fail", "no proxy hands one on"),
         (web(**PUBLIC, consent=Consent.TRUSTED), "warn", "never asks"),
         (web(consent=Consent.TRUSTED), "ok", "1 client"),
         (web(secrets=()), "fail", "no secret that works"),
@@ -244,7 +250,7 @@ PUBLIC: Final = {"type": ClientType.SPA, "auth_method": AuthMethod.NONE, "preset
     ],
 )
 def test_registrations_are_judged(client, verdict, words):
-    found = list(registrations.registrations(NOTHING._replace(clients=(client,)), NOW))
+    found = list(registrations.registrations(Config(), NOTHING._replace(clients=(client,)), NOW))
     assert found[0].verdict == verdict
     assert words in found[0].said
     assert all(map(well_said, found))

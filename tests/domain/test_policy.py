@@ -34,6 +34,7 @@ def test_r9700_2_2_2_a_r10017_6_3_2_3_a_each_preset_rotates_as_its_name_says(pre
     policy = resolve(PRESETS[preset], None, Limits())
     assert (policy.rotate, policy.overlap) == (rotate, overlap)
     assert PRESETS[preset].why
+    assert policy.bound_overlap == DAY, "a thief's copy is worth nothing where the key is missing"
 
 
 def test_every_preset_has_a_rule():
@@ -44,7 +45,7 @@ def test_every_preset_has_a_rule():
 def test_r10017_6_3_2_3_b_nobody_gets_more_than_the_servers_most(limits, asked, preset):
     policy = resolve(PRESETS[preset], asked, limits)
     assert policy.idle_lifetime <= limits.max_idle_lifetime
-    assert policy.overlap <= max(limits.until_used_max, 0)
+    assert policy.overlap <= policy.bound_overlap <= max(limits.until_used_max, 0)
     assert policy.online_idle <= min(policy.idle_lifetime, limits.session_idle)
     assert absolute_lifetime(asked, limits) <= limits.max_absolute_lifetime
 
@@ -64,7 +65,7 @@ def test_a_client_may_ask_for_less():
 def test_a_clients_own_overlap_takes_the_place_of_its_presets(preset):
     client = specimens.client(preset=preset, overlap=7, idle_lifetime=None)
     policy = client.policy(Limits())
-    assert policy.overlap == 7
+    assert (policy.overlap, policy.bound_overlap) == (7, 7)
     assert policy.rotate == PRESETS[preset].rotate
     assert specimens.client(preset=preset, overlap=10**9).policy(Limits()).overlap == DAY
     assert specimens.client(preset=preset, overlap=None).rule == PRESETS[preset]

@@ -35,7 +35,9 @@ def test_r8252_8_4_a_every_kind_of_client_is_good_with_its_own_defaults(kind):
         (replace(PUBLIC, type=ClientType.NATIVE, auth_method=AuthMethod.POST), "a native client cannot keep a secret"),
         (replace(PUBLIC, grant_types=("client_credentials",)), "client_credentials needs a client that authenticates"),
         (replace(PUBLIC, preset=Preset.CONFIDENTIAL), "the preset confidential is for clients that authenticate"),
-        (replace(PUBLIC, preset=Preset.FAPI2), "the preset fapi2 is for clients that authenticate"),
+        (replace(PUBLIC, preset=Preset.FAPI2, dpop_bound=True), "the preset fapi2 is for clients that authenticate"),
+        (replace(GOOD, preset=Preset.FAPI2), "the preset fapi2 demands bound tokens"),
+        (replace(GOOD, dpop_bound=True, certificate_bound=True), "not to both"),
         (replace(GOOD, redirect_uris=()), "needs at least one redirect URI"),
         (replace(GOOD, grant_types=("refresh_token",)), "refresh_token needs authorization_code"),
         (replace(GOOD, redirect_uris=("https://a",) * (MAX_URIS + 1)), "at most 50 redirect URIs"),
@@ -54,6 +56,11 @@ def test_what_cannot_work_is_told(client, told):
 def test_o21_8_1_a_rt_36_a_public_client_may_choose_the_presets_made_for_it():
     for preset in (Preset.PUBLIC, Preset.MCP):
         assert problems(replace(PUBLIC, preset=preset)) == []
+
+
+def test_fapi2_is_for_clients_whose_tokens_are_bound_by_either_means():
+    assert problems(replace(GOOD, preset=Preset.FAPI2, dpop_bound=True)) == []
+    assert problems(replace(GOOD, preset=Preset.FAPI2, certificate_bound=True)) == []
 
 
 def test_several_problems_are_told_together():

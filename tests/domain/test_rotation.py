@@ -90,7 +90,12 @@ def test_rt_33_the_overlap_of_a_head_that_was_refused_has_not_begun():
     untouched(case.present(0, FIRST, binding=""), Refusal.WRONG_KEY)
     later = case.present(0, FIRST, NOW + 10 * DAY)
     assert later.verdict is Verdict.ROTATE
-    assert later.head.overlap_end == NOW + 10 * DAY + 60
+    assert later.head.overlap_end == NOW + 10 * DAY + DAY
+
+
+def test_the_overlap_of_a_bound_family_is_another_than_that_of_an_unbound_one():
+    assert Case(newborn()).present(0, FIRST).head.overlap_end == NOW + 60
+    assert Case(newborn(binding="jkt:holder")).present(0, FIRST).head.overlap_end == NOW + DAY
 
 
 def test_an_unbound_family_does_not_mind_a_key():

@@ -12,7 +12,7 @@ from tests.proving import Prover
 NOW = 1_800_000_000
 URL = "https://id.example/token"
 WANTED = Wanted("POST", URL)
-NONCES = Nonces(lambda: (b"k" * 32,))
+NONCES = Nonces(lambda _: (b"k" * 32,))
 CLIENT = Prover()
 
 
@@ -93,8 +93,8 @@ def test_p_02_and_p_03_a_nonce_is_taken_in_its_window_and_the_next_by_whoever_ha
             assert bool(proofs.renewal(proof, start + elapsed)) is (elapsed >= WINDOW)
         else:
             told(refused(proofs, text, start + elapsed))
-    assert Nonces(lambda: (b"n" * 32, b"k" * 32)).fits(nonce, NOW)
-    assert not Nonces(lambda: (b"n" * 32,)).fits(nonce, NOW)
+    assert Nonces(lambda _: (b"n" * 32, b"k" * 32)).fits(nonce, NOW)
+    assert not Nonces(lambda _: (b"n" * 32,)).fits(nonce, NOW)
     assert not NONCES.fits("\ud800", NOW)
 
 

@@ -70,7 +70,7 @@ class Setting:
 
     @property
     def policy(self) -> Policy:
-        return Policy(rotate=self.rotate, overlap=OVERLAP, idle_lifetime=EXPIRED)
+        return Policy(rotate=self.rotate, overlap=OVERLAP, bound_overlap=OVERLAP, idle_lifetime=EXPIRED)
 
 
 class Broken(AssertionError):

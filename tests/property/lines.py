@@ -110,7 +110,8 @@ class Line:
         if verdict is Verdict.ROTATE:
             assert token is not None
             self.tokens.append(token)
-            self.overlap_end, self.repeatable = now + policy.overlap, True
+            overlap = policy.bound_overlap if self.kind.binding else policy.overlap
+            self.overlap_end, self.repeatable = now + overlap, True
         if verdict in {Verdict.ROTATE, Verdict.REFRESH}:
             idle = policy.online_idle if self.born.online else policy.idle_lifetime
             self.idle_end = min(now + idle, self.born.absolute_end)

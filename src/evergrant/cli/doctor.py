@@ -88,7 +88,7 @@ def _about(config: Config, facts: Facts, now: int, *, simulated: bool) -> Iterat
 
     yield from signing.opening(config, facts)
     yield from signing.turns(config, facts, now)
-    yield from registrations.registrations(facts, now)
+    yield from registrations.registrations(config, facts, now)
     yield trail.clock(facts, now, simulated=simulated)
     yield trail.retention(config, facts, now)
     yield from trail.alarms(facts)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from evergrant.cli.kinds import DAY, Default, Seconds, Word
-from evergrant.cli.output import ABSENT, Column, Failure, duration, instant, listed, note
+from evergrant.cli.output import ABSENT, Column, Failure, duration, instant, listed, note, yes_or_no
 from evergrant.domain.client import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
@@ -74,6 +74,12 @@ def registration_options(*, update: bool) -> Callable[[F], F]:
         click.option("--access-lifetime", type=life, help=f"How long its access tokens last{back}."),
         click.option("--overlap", type=Seconds(0, 7 * DAY, default=update),
                      help=f"How long the predecessor of a refresh token gets the same successor again{back}."),
+        click.option("--dpop/--no-dpop", "dpop_bound", default=None,
+                     help="Whether each of its tokens is bound to a key that it proves (DPoP, RFC 9449). It may prove "
+                          "one without this, too."),
+        click.option("--certificate/--no-certificate", "certificate_bound", default=None,
+                     help="Whether each of its tokens is bound to its TLS certificate, which a trusted proxy hands on "
+                          "(RFC 8705)."),
         click.option("--uri", metavar="URL", help="Its home page, shown to its users."),
     )  # fmt: skip
 
@@ -131,6 +137,8 @@ def _is_known(resource: str, known: Iterable[str]) -> bool:
 
 
 def _warn(client: Client, config: Config) -> None:
+    if client.certificate_bound and not config.server.client_certificates:
+        note("warning: no proxy hands on certificates (server.client_certificates), so it will get no token")
     tokens = config.tokens
     for asked, most, name in (
         (client.idle_lifetime, tokens.max_idle_lifetime, "max_idle_lifetime"),
@@ -146,7 +154,8 @@ def record(client: Client) -> dict[str, Any]:
     fields = (
         "id", "name", "type", "auth_method", "preset", "consent", "grant_types", "scopes", "redirect_uris",
         "post_logout_redirect_uris", "resources", "exchange_resources", "exchange_providers", "uri", "id_token_alg",
-        "access_token_alg", "idle_lifetime", "absolute_lifetime", "access_lifetime", "overlap", "created_at",
+        "access_token_alg", "idle_lifetime", "absolute_lifetime", "access_lifetime", "overlap", "dpop_bound",
+        "certificate_bound", "created_at",
     )  # fmt: skip
     secrets = [{"created_at": item.created_at, "ends_at": item.ends_at or None} for item in client.secrets]
     return {**{name: getattr(client, name) for name in fields}, "uri": client.uri or None, "secrets": secrets}
@@ -173,5 +182,7 @@ COLUMNS: Final = (
     Column("uri", "home page"), Column("id_token_alg", "ID tokens signed by"),
     Column("access_token_alg", "access tokens signed by"), Column("idle_lifetime", show=duration),
     Column("absolute_lifetime", show=duration), Column("access_lifetime", show=duration),
-    Column("overlap", show=duration), Column("created_at", "since", instant), Column("secrets", show=_secrets),
+    Column("overlap", show=duration), Column("dpop_bound", "bound to a key", yes_or_no),
+    Column("certificate_bound", "bound to a certificate", yes_or_no),
+    Column("created_at", "since", instant), Column("secrets", show=_secrets),
 )  # fmt: skip

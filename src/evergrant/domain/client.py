@@ -55,6 +55,8 @@ class Client:
 
     *resources* empty means every registered resource. *scopes* is the most it may ever be given. What it may exchange a
     received token for, beyond that token's own audience: *exchange_resources*; for whose tokens: *exchange_providers*.
+    *dpop_bound*, *certificate_bound*: each of its token requests proves a key (RFC 9449 section 5.2) or shows a
+    certificate (RFC 8705 section 3.4).
     """
 
     id: str
@@ -79,6 +81,8 @@ class Client:
     overlap: int | None = None
     exchange_resources: tuple[str, ...] = ()
     exchange_providers: tuple[str, ...] = ()
+    dpop_bound: bool = False
+    certificate_bound: bool = False
 
     @property
     def confidential(self) -> bool:
@@ -86,10 +90,19 @@ class Client:
         return self.auth_method is not AuthMethod.NONE
 
     @property
+    def sender_bound(self) -> bool:
+        """Whether all its tokens are bound to a key or a certificate."""
+        return self.dpop_bound or self.certificate_bound
+
+    @property
     def rule(self) -> Rule:
         """Its preset's rotation rule, with its own overlap where it has one."""
         rule = PRESETS[self.preset]
-        return rule if self.overlap is None else rule._replace(overlap=self.overlap, until_used=False)
+        return (
+            rule
+            if self.overlap is None
+            else rule._replace(overlap=self.overlap, until_used=False, bound_until_used=False)
+        )
 
     def policy(self, limits: Limits) -> Policy:
         """Its resolved policy under the server's limits."""

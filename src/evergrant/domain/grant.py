@@ -40,6 +40,7 @@ class Code:
     """An authorization code as it is kept (RFC 6749 section 4.1.2). Only the digest of its text is stored.
 
     *family_id* is empty until it is redeemed; *misses* counts wrong verifiers (attack C-07).
+    *dpop_jkt* names the one key that can redeem it (RFC 9449 section 10), empty for any.
     """
 
     digest: bytes
@@ -62,6 +63,7 @@ class Code:
     spent_at: int = 0
     family_id: bytes = b""
     misses: int = 0
+    dpop_jkt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

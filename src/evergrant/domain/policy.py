@@ -27,24 +27,31 @@ class Preset(StrEnum):
 
 
 class Rule(NamedTuple):
-    """How one client's refresh tokens rotate. *overlap* in seconds, None for the server's default."""
+    """How one client's refresh tokens rotate. *overlap* in seconds, None for the server's default.
+
+    *until_used*: the predecessor lives until its successor is used; *bound_until_used*: so it does in bound families.
+    """
 
     rotate: bool
     until_used: bool
     overlap: int | None
     why: str
+    bound_until_used: bool = True
 
 
 PRESETS: Final[dict[Preset, Rule]] = {
     Preset.PUBLIC: Rule(True, False, None, "RFC 9700 4.14.2: an unbound public client must rotate"),
     Preset.CONFIDENTIAL: Rule(True, True, None, "client authentication stops a thief, so a lost reply may wait a day"),
-    Preset.FAPI2: Rule(False, True, None, "FAPI 2.0 5.3.2.1(9): no rotation in normal operation"),
+    Preset.FAPI2: Rule(False, True, None, "FAPI 2.0 5.3.2.1: tokens bound to their sender, and no rotation"),
     Preset.MCP: Rule(True, False, 300, "several processes of one agent share a token and retry minutes apart"),
 }
 
 
 class Policy(NamedTuple):
-    """One resolved policy. Durations in seconds. *online_idle* is for families that end with their session."""
+    """One resolved policy. Durations in seconds. *online_idle* is for families that end with their session.
+
+    *bound_overlap* is the overlap of families that are bound to a key: a thief's copy is worth nothing there.
+    """
 
     rotate: bool = True
     overlap: int = 60
@@ -53,6 +60,7 @@ class Policy(NamedTuple):
     repeats_alarm: int = 10
     radius: Radius = Radius.FAMILY
     observe_only: bool = False
+    bound_overlap: int = 86_400
 
 
 class Limits(NamedTuple):
@@ -82,10 +90,12 @@ def absolute_lifetime(asked: int | None, limits: Limits) -> int:
 
 def resolve(rule: Rule, idle: int | None, limits: Limits) -> Policy:
     """The policy of a client with *rule* and its own idle lifetime under the server's *limits*."""
-    overlap = limits.overlap if rule.overlap is None else rule.overlap
+    longest = limits.until_used_max
+    overlap = min(limits.overlap if rule.overlap is None else rule.overlap, longest)
     return Policy(
         rotate=rule.rotate,
-        overlap=limits.until_used_max if rule.until_used else min(overlap, limits.until_used_max),
+        overlap=longest if rule.until_used else overlap,
+        bound_overlap=longest if rule.until_used or rule.bound_until_used else overlap,
         idle_lifetime=idle_lifetime(idle, limits),
         online_idle=min(idle_lifetime(idle, limits), limits.session_idle),
         radius=limits.radius,

@@ -50,6 +50,7 @@ def problems(client: Client) -> list[str]:
         found.append(f"what it may exchange tokens for means nothing without the grant {TOKEN_EXCHANGE}")
     if not client.confidential and client.preset in {Preset.CONFIDENTIAL, Preset.FAPI2}:
         found.append(f"the preset {client.preset} is for clients that authenticate; use public or mcp")
+    found += _binding_problems(client)
     if AUTHORIZATION_CODE in client.grant_types and not client.redirect_uris:
         found.append("a client that signs people in needs at least one redirect URI")
     if REFRESH_TOKEN in client.grant_types and AUTHORIZATION_CODE not in client.grant_types:
@@ -61,4 +62,13 @@ def problems(client: Client) -> list[str]:
         found.append("a lifetime is longer than nothing")
     if client.overlap is not None and client.overlap < 0:
         found.append("an overlap is no less than nothing; 0 means none")
+    return found
+
+
+def _binding_problems(client: Client) -> list[str]:
+    found: list[str] = []
+    if client.preset is Preset.FAPI2 and not client.sender_bound:
+        found.append("the preset fapi2 demands bound tokens (FAPI 2.0 section 5.3.2.1): by DPoP or by certificates")
+    if client.dpop_bound and client.certificate_bound:
+        found.append("tokens are bound to a DPoP key or to a certificate, not to both")
     return found

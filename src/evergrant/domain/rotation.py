@@ -40,6 +40,7 @@ class Presented(NamedTuple):
 class Ask(NamedTuple):
     """The facts of one refresh request. *scope* and *resources* are normal forms, empty for all that was granted.
 
+    *binding*: what it proves (`domain.binding`), empty for nothing.
     *clock_lead*: by how many seconds the clock may have jumped ahead of the one that wrote the row.
     *authenticated*: the client has proved who it is. *epoch*: the store's, as this process knows it.
     """
@@ -165,7 +166,7 @@ def _rotate(family: Family, ask: Ask, successor: Successor, policy: Policy, now:
         successor.digest,
         old.digest,
         now,
-        now + policy.overlap,
+        now + (policy.bound_overlap if family.binding else policy.overlap),
         successor.sealed,
         0,
         _idle_end(family, ask, policy, now),

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from evergrant.clock import Clock
 from evergrant.domain.client import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, REFRESH_TOKEN, TOKEN_EXCHANGE
 from evergrant.entropy import Entropy
+from evergrant.issuer.binding import Binder
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.endpoints.discovery import Discovery
 from evergrant.issuer.endpoints.introspect import IntrospectEndpoint
@@ -67,7 +68,7 @@ class Ground(NamedTuple):
     lender: Lender = Nobody()
 
 
-def token_endpoint(ground: Ground) -> tuple[TokenEndpoint, Collection[str]]:
+def token_endpoint(ground: Ground, binder: Binder) -> tuple[TokenEndpoint, Collection[str]]:
     """The token endpoint, and the grant types that are switched on."""
     minter = Minter(ground.settings, ground.entropy)
     parts = (ground.store, ground.catalog, minter, ground.settings)
@@ -78,16 +79,17 @@ def token_endpoint(ground: Ground) -> tuple[TokenEndpoint, Collection[str]]:
         CLIENT_CREDENTIALS: ClientCredentialsGrant(*parts),
         TOKEN_EXCHANGE: TokenExchangeGrant(Exchanger(*parts, ground.clock, ground.lender)),
     }
-    return TokenEndpoint(ground.catalog, grants, refreshing, ground.clock, ground.tally), grants.keys()
+    return TokenEndpoint(ground.catalog, grants, refreshing, binder, ground.clock, ground.tally), grants.keys()
 
 
 def machine_routes(ground: Ground, operate: Operate) -> dict[str, Route]:
     """What machines ask."""
     inspector = Inspector(ground.store, ground.catalog, ground.settings, ground.clock)
-    token, offered = token_endpoint(ground)
+    binder = Binder(ground.catalog, ground.settings)
+    token, offered = token_endpoint(ground, binder)
     discovery = Discovery(ground.catalog, ground.settings, offered, ground.clock)
     revoker = Revoker(ground.store, ground.catalog, ground.clock)
-    userinfo = UserinfoEndpoint(inspector, ground.settings)
+    userinfo = UserinfoEndpoint(inspector, ground.settings, binder, ground.clock)
     base = ground.settings.base
     document = Route("metadata", {"GET": discovery.document}, cors=True)
     return {

@@ -43,6 +43,9 @@ class Settings(NamedTuple):
     default_alg: str
     brand: str
     support_url: str
+    dpop_nonce: bool = False
+    certificates: bool = False
+    certificate_url: str = ""
 
 
 def settings_of(config: Config) -> Settings:
@@ -90,4 +93,7 @@ def settings_of(config: Config) -> Settings:
         default_alg=config.keys.default_alg,
         brand=config.branding.name,
         support_url=config.branding.support_url,
+        dpop_nonce=tokens.dpop_nonce,
+        certificates=config.server.client_certificates,
+        certificate_url=config.server.client_certificate_url,
     )

@@ -16,20 +16,20 @@ _LENGTH: Final = 16
 
 
 class Nonces:
-    """Nonces under 32-byte keys, the newest first: it makes them, and every one of them is believed."""
+    """Nonces under the 32-byte keys of an instant: the first one makes them, and every one of them is believed."""
 
-    def __init__(self, keys: Callable[[], Sequence[bytes]]) -> None:
+    def __init__(self, keys: Callable[[int], Sequence[bytes]]) -> None:
         self._keys = keys
 
     def current(self, now: int) -> str:
         """The nonce of this window."""
-        return _made(self._keys()[0], now // WINDOW)
+        return _made(self._keys(now)[0], now // WINDOW)
 
     def fits(self, nonce: str, now: int) -> bool:
         """Whether one of these keys made *nonce* in this window or the one before."""
         raw = nonce.encode("utf-8", "replace")
         fitting = False
-        for key in self._keys():
+        for key in self._keys(now):
             for window in (now // WINDOW, now // WINDOW - 1):
                 fitting |= compare_digest(_made(key, window).encode("ascii"), raw)
         return fitting

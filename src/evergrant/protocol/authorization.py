@@ -12,6 +12,7 @@ from typing import Final
 from evergrant.domain.client import AUTHORIZATION_CODE, REFRESH_TOKEN, Client, ClientType
 from evergrant.domain.scope import OFFLINE, ScopeSyntaxError, as_asked, join, parse_scope, split
 from evergrant.protocol.claims import ClaimsSyntaxError, normal_claims
+from evergrant.protocol.dpop import is_thumbprint
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import Form
 from evergrant.protocol.pkce import METHODS, is_challenge
@@ -50,6 +51,7 @@ class AuthorizationRequest:
     ui_locales: str
     claims: str
     order: tuple[str, ...] = ()
+    dpop_jkt: str = ""
 
     @property
     def offline(self) -> bool:
@@ -114,6 +116,7 @@ def parse_request(
         ui_locales=(form.get("ui_locales") or "")[:MAX_HINT],
         claims=_claims(form),
         order=as_asked(form.get("scope") or "", scope),
+        dpop_jkt=form.get("dpop_jkt") or "",
     )
 
 
@@ -158,6 +161,14 @@ def _lengths_are_bounded(form: Form, client: Client) -> None:  # noqa: ARG001 - 
             raise Refused(Code.INVALID_REQUEST, f"The parameter {name} is longer than {most} characters.")
 
 
+def _dpop_key_is_one(form: Form, client: Client) -> None:
+    named = form.get("dpop_jkt")
+    if named is not None and not is_thumbprint(named):
+        raise Refused(Code.INVALID_REQUEST, "The parameter dpop_jkt is not the SHA-256 thumbprint of a key.")
+    if named is not None and client.certificate_bound:
+        raise Refused(Code.INVALID_REQUEST, "The tokens of this client are bound to its certificate, not to a key.")
+
+
 def _prompt_is_known(form: Form, client: Client) -> None:  # noqa: ARG001 - a row of the table
     prompts = (form.get("prompt") or "").split()
     if any(prompt not in PROMPTS for prompt in prompts):
@@ -175,6 +186,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _response_mode_is_known,
     _challenge_is_s256,
     _prompt_is_known,
+    _dpop_key_is_one,
 )
 
 

@@ -66,7 +66,11 @@ _WORDS: Final = {
 }
 
 
-class BadProof(Refused):
+class DpopRefused(Refused):
+    """A refusal that is told with the challenge of the scheme DPoP (section 7.1)."""
+
+
+class BadProof(DpopRefused):
     """A proof that proves nothing. With a *nonce* the client is told to come again with that one (section 8)."""
 
     def __init__(self, fault: Fault, nonce: str = "") -> None:

@@ -2,23 +2,29 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from evergrant.protocol.authorization import PROMPTS, RESPONSE_MODES
 from evergrant.protocol.claims import STANDARD
+from evergrant.protocol.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from evergrant.protocol.pkce import METHODS
 
+# RFC 8705 section 5: the endpoints at which a certificate says something.
+ALIASED = {"token_endpoint": "token", "userinfo_endpoint": "userinfo"}
 AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 
 
 def metadata(
-    issuer: str, grants: Iterable[str], scopes: Iterable[str], algs: Iterable[str], acr: str
-) -> dict[str, Any]:
+    issuer: str, grants: Iterable[str], scopes: Iterable[str], algs: Iterable[str], acr: str,
+    *, certificates: bool = False, certificate_origin: str = "",
+) -> dict[str, Any]:  # fmt: skip
     """The document both well-known addresses serve.
 
     *algs* are those that a client can be registered with; each gets its key with its first client. RS256 is among them
-    as OpenID Connect Discovery section 3 demands, whatever most clients use.
+    as OpenID Connect Discovery section 3 demands, whatever most clients use. *certificates*: whether one can bind
+    tokens, and at which origin it is asked for where that is another (RFC 8705 sections 3.3 and 5).
     """
-    return {
+    found: dict[str, Any] = {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
@@ -45,4 +51,11 @@ def metadata(
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
     }
+    if certificates:
+        found["tls_client_certificate_bound_access_tokens"] = True
+    if certificates and certificate_origin:
+        path = urlsplit(issuer).path
+        found["mtls_endpoint_aliases"] = {name: f"{certificate_origin}{path}/{end}" for name, end in ALIASED.items()}
+    return found

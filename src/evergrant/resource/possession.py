@@ -65,7 +65,7 @@ class Holding:
             raise ValueError("each nonce key has 32 bytes")
         if dpop.demand_nonce and not dpop.nonce_keys:
             raise ValueError("nonces can be demanded only with keys to make them")
-        self._nonces = Nonces(lambda: dpop.nonce_keys) if dpop.nonce_keys else None
+        self._nonces = Nonces(lambda _: dpop.nonce_keys) if dpop.nonce_keys else None
         self._proofs = Proofs(self._nonces, Replays(dpop.most_proofs), demand_nonce=dpop.demand_nonce)
 
     @property

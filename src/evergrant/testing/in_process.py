@@ -203,11 +203,12 @@ class Issuer:
         return reply.answered()["code"]
 
     async def token(
-        self, client: Client, secret: str, form: Mapping[str, str], browser: Browser | None = None
-    ) -> Reply:
+        self, client: Client, secret: str, form: Mapping[str, str], browser: Browser | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:  # fmt: skip
         """One request to the token endpoint, authenticated as the client is registered."""
         browser = browser or Browser(self.app)
-        headers, extra = {}, {}
+        headers, extra = dict(headers or {}), {}
         if client.auth_method is AuthMethod.BASIC:
             pair = f"{quote(client.id)}:{quote(secret)}".encode()
             headers["authorization"] = "Basic " + b64encode(pair).decode()
@@ -217,14 +218,18 @@ class Issuer:
             extra = {"client_id": client.id}
         return await browser.post("/token", {**extra, **form}, headers)
 
-    async def redeem(self, client: Client, secret: str, code: str, **more: str) -> Reply:
+    async def redeem(
+        self, client: Client, secret: str, code: str, headers: Mapping[str, str] | None = None, **more: str
+    ) -> Reply:
         form = {"grant_type": AUTHORIZATION_CODE, "code": code, "code_verifier": pkce()[0], **more}
-        return await self.token(client, secret, form)
+        return await self.token(client, secret, form, headers=headers)
 
     async def refresh(
-        self, client: Client, secret: str, token: str, browser: Browser | None = None, **more: str
-    ) -> Reply:
-        return await self.token(client, secret, {"grant_type": REFRESH_TOKEN, "refresh_token": token, **more}, browser)
+        self, client: Client, secret: str, token: str, browser: Browser | None = None,
+        headers: Mapping[str, str] | None = None, **more: str,
+    ) -> Reply:  # fmt: skip
+        form = {"grant_type": REFRESH_TOKEN, "refresh_token": token, **more}
+        return await self.token(client, secret, form, browser, headers)
 
     async def signed_in(self, client: Client, secret: str = "", browser: Browser | None = None, **params: str) -> Any:
         """The token answer of a whole sign-in."""

@@ -32,9 +32,10 @@ _SECRET_JSON: Final = (JSON, *NO_STORE, NO_SNIFF)
 _BASIC: Final[Header] = (b"www-authenticate", b'Basic realm="evergrant"')
 
 
-def secret_json(members: Any, status: int = 200) -> Answer:
-    """JSON that no cache may keep (RFC 6749 section 5.1)."""
-    return Answer(status, _SECRET_JSON, json.encode(members))
+def secret_json(members: Any, status: int = 200, nonce: str = "") -> Answer:
+    """JSON that no cache may keep (RFC 6749 section 5.1), and the *nonce* for the next proof (RFC 9449 section 8.2)."""
+    headers = (*_SECRET_JSON, (b"dpop-nonce", nonce.encode("ascii"))) if nonce else _SECRET_JSON
+    return Answer(status, headers, json.encode(members))
 
 
 def public_json(members: Any, max_age: int) -> Answer:
@@ -46,6 +47,8 @@ def public_json(members: Any, max_age: int) -> Answer:
 def refusal(error: Refused, error_id: str, challenge: Header | None = None) -> Answer:
     """An OAuth error as JSON (RFC 6749 section 5.2), with the id of the operator's log line."""
     headers: tuple[Header, ...] = _SECRET_JSON
+    if error.headers:
+        headers = (*headers, *((name.encode("ascii"), value.encode("ascii")) for name, value in error.headers))
     if challenge is not None or error.status == 401:  # noqa: PLR2004 - HTTP
         headers = (*headers, challenge or _BASIC)
     if error.status in _LATER:

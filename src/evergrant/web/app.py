@@ -11,7 +11,7 @@ from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import FormLimits
 from evergrant.store.port import StoreUnavailable
 from evergrant.web.answer import Answer, Header, plain, refusal
-from evergrant.web.ask import Ask, Network, network_of, never
+from evergrant.web.ask import CLIENT_CERT, DPOP, Ask, Network, comes_from, network_of, never
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,7 +24,7 @@ _WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
 # Beyond this a length is too large whatever it says, and reading it as a number would cost more than the body.
 MOST_DIGITS: Final = 18
 # Two of these in one request mean that somebody in between may have read the other one (attack A-07).
-_ONCE: Final = frozenset({b"host", b"authorization", b"content-type", b"content-length", b"dpop", b"origin"})
+_ONCE: Final = frozenset({b"host", b"authorization", b"content-type", b"content-length", DPOP, b"origin", CLIENT_CERT})
 
 
 Tell = Callable[[Refused, str], Answer]
@@ -71,13 +71,17 @@ class Life(Protocol):
 
 
 class HttpLimits(NamedTuple):
-    """Bytes of body and of all headers together, the form's limits, trusted proxies, and the hosts that are ours."""
+    """Bytes of body and of all headers together, the form's limits, trusted proxies, and the hosts that are ours.
+
+    *certificates*: whether the proxies hand on clients' certificates; a header that says so is dropped otherwise.
+    """
 
     body: int
     headers: int
     form: FormLimits
     trusted: tuple[Network, ...]
     hosts: frozenset[bytes]
+    certificates: bool = False
 
 
 class Gone(Exception):
@@ -185,6 +189,8 @@ class Application:
         wire = scope.get(WIRE)
         gone = never if wire is None else wire.is_closing
         text = path.decode("ascii", "replace")
+        if CLIENT_CERT in headers and not (self._limits.certificates and comes_from(scope, self._limits.trusted)):
+            headers = {name: value for name, value in headers.items() if name != CLIENT_CERT}  # attack P-11
         return Ask(scope["method"], text, scope["query_string"], headers, body, network, self._limits.form, gone)
 
     def _trouble(self, scope: Scope, route: Route, error: BaseException, ask: Ask | None) -> Answer:
@@ -255,7 +261,7 @@ class Application:
 
 _CORS: Final[tuple[Header, ...]] = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After"),
+    (b"access-control-expose-headers", b"WWW-Authenticate, Retry-After, DPoP-Nonce"),
 )
 _PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),

@@ -10,6 +10,9 @@ from evergrant.protocol.form import MEDIA_TYPE, BadForm, Form, FormLimits, is_fo
 MAX_AGENT: Final = 256
 FORM: Final = MEDIA_TYPE.encode("ascii")
 MAX_COOKIES: Final = 50
+DPOP: Final = b"dpop"
+CLIENT_CERT: Final = b"client-cert"
+"""There only when a trusted proxy sent it and the configuration says that it does (RFC 9440)."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -100,6 +103,12 @@ def network_of(scope: Mapping[str, Any], headers: Mapping[bytes, bytes], trusted
         if not _within(hop, trusted):
             return hop
     return hops[0] if hops else peer
+
+
+def comes_from(scope: Mapping[str, Any], trusted: tuple[Network, ...]) -> bool:
+    """Whether the connection is one of a trusted proxy."""
+    client = scope.get("client")
+    return client is not None and _within(str(client[0]), trusted)
 
 
 def _is_address(text: str) -> bool:

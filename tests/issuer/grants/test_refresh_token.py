@@ -13,6 +13,7 @@ from evergrant.domain.event import What
 from evergrant.domain.policy import Preset
 from evergrant.domain.reason import Reason
 from evergrant.testing.in_process import SCOPES, Issuer
+from tests.bound import hold_bound
 from tests.issuing import Held, claims_of, events, header_of, hold, is_oauth_error, issuing, stored, unchanged
 
 DAY = 86_400
@@ -129,7 +130,7 @@ async def test_each_preset_repeats_for_as_long_as_it_says(
 
 
 async def test_the_fapi2_preset_keeps_the_token_and_slides_its_idle_end(both: Issuer) -> None:
-    held = await hold(both, ClientType.WEB, preset=Preset.FAPI2, idle_lifetime=10 * DAY)
+    held = await hold_bound(both, ClientType.WEB, preset=Preset.FAPI2, dpop_bound=True, idle_lifetime=10 * DAY)
     first = held.refresh
     for _ in range(3):
         both.clock.advance(9 * DAY)

@@ -20,6 +20,8 @@ def address(config: Config) -> Iterator[Finding]:
     """Judge what the configuration says about the way in."""
     yield _issuer(config)
     yield _proxies(config)
+    if config.server.client_certificates:
+        yield _certificates(config)
     yield _metrics(config)
     yield _workers(config)
 
@@ -60,6 +62,27 @@ def _proxies(config: Config) -> Finding:
             "listen on a loopback or private address, with a proxy in front that ends TLS",
         )
     return ok("proxy", f"trusted: {', '.join(map(str, proxies))}" if proxies else "none, and none needed")
+
+
+def _certificates(config: Config) -> Finding:
+    proxies = config.server.trusted_proxies
+    if not proxies:
+        return fail(
+            "certificates",
+            "server.client_certificates is on, and server.trusted_proxies is empty",
+            "the header Client-Cert is believed from nobody, so no client can show a certificate",
+            "name the addresses that the proxy connects from, or switch it off",
+        )
+    if config.is_reachable:
+        return warn(
+            "certificates",
+            f"certificates are believed as {', '.join(map(str, proxies))} hand them on, and {config.server.listen} is "
+            "open to other machines",
+            "whoever can send from such an address, or through a proxy that does not overwrite the header, shows any "
+            "certificate he likes",
+            "let the proxy remove Client-Cert from every request before it sets its own",
+        )
+    return ok("certificates", f"handed on by {', '.join(map(str, proxies))}")
 
 
 def _metrics(config: Config) -> Finding:

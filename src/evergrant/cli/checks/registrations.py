@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 from evergrant.cli.checks.finding import Finding, fail, ok, warn
 from evergrant.cli.output import duration, instant, plural
 from evergrant.domain.client import REFRESH_TOKEN, Client, ClientType, Consent
+from evergrant.domain.policy import Preset
 
 if TYPE_CHECKING:
     from evergrant.cli.checks.facts import Facts
+    from evergrant.config import Config
 
 DAY: Final = 86_400
 SECRET_AGE: Final = 365 * DAY
@@ -18,9 +20,13 @@ SOON: Final = 2 * DAY
 RECENT: Final = 7 * DAY
 
 
-def registrations(facts: Facts, now: int) -> Iterator[Finding]:
+def registrations(config: Config, facts: Facts, now: int) -> Iterator[Finding]:
     """Judge every client; one finding says that all the others are good."""
-    found = [finding for client in facts.clients for finding in (*_shape(client), *_secrets(client, now))]
+    found = [
+        finding
+        for client in facts.clients
+        for finding in (*_shape(client), *_binding(client, config), *_secrets(client, now))
+    ]
     yield from found
     blamed = {finding.check for finding in found}
     good = sum(_name(client) not in blamed for client in facts.clients)
@@ -50,6 +56,25 @@ def _shape(client: Client) -> Iterator[Finding]:
             "a public client that never asks for consent",
             "whoever can receive at its redirect URI gets tokens without the user seeing anything",
             f"run: evergrant client update {client.id} --consent remember",
+        )
+
+
+def _binding(client: Client, config: Config) -> Iterator[Finding]:
+    if client.preset is Preset.FAPI2 and not client.sender_bound:
+        yield fail(
+            _name(client),
+            "the preset fapi2 without bound tokens",
+            "its refresh token never changes, so a stolen access token is all that a thief has to take again and again "
+            "(FAPI 2.0 section 5.3.2.1)",
+            f"run: evergrant client update {client.id} --dpop",
+        )
+    if client.certificate_bound and not config.server.client_certificates:
+        yield fail(
+            _name(client),
+            "its tokens are bound to a certificate, and no proxy hands one on",
+            "none of its token requests can succeed",
+            "set server.client_certificates, or bind its tokens to a key: "
+            f"evergrant client update {client.id} --no-certificate --dpop",
         )
 
 

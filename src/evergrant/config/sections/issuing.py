@@ -113,6 +113,13 @@ class TokensConfig:
         "The longest that a predecessor lives under `until_used`, when its successor is never used.",
         "A nightly job whose reply was lost finds its token still good the next night.",
     )
+    dpop_nonce: bool = key(
+        Flag(),
+        default=False,
+        doc="Whether every DPoP proof must hold a nonce of this server, which the client then asks for first.",
+        why="Off, because it costs one more request now and then; on, nobody can make proofs ahead of time with a key "
+        "that is held for a moment.",
+    )
     default_resource: str = key(
         Matching(rule=rules.require_resource, wanted="an absolute URI"),
         "",

@@ -9,7 +9,7 @@ from typing import Final
 
 from evergrant.config import rules
 from evergrant.config.key import DAY, KIB, MINUTE, YEAR, key
-from evergrant.config.kinds import Choice, Folder, ListOf, Location, Matching, Network, NetworkRange, Text
+from evergrant.config.kinds import Choice, Flag, Folder, ListOf, Location, Matching, Network, NetworkRange, Text
 from evergrant.config.numbers import Duration, Size, Whole
 
 _LOOPBACK_NETWORKS: Final[tuple[Network, ...]] = (
@@ -46,6 +46,19 @@ class ServerConfig:
         (),
         "The proxies whose X-Forwarded-For is believed, as addresses or networks.",
         "Believing nobody is the only default under which a client cannot choose its own address.",
+    )
+    client_certificates: bool = key(
+        Flag(),
+        default=False,
+        doc="Whether the trusted proxies hand on clients' certificates in the header Client-Cert (RFC 9440).",
+        why="Off, because a proxy that knows nothing of the header lets clients write it themselves.",
+    )
+    client_certificate_url: str = key(
+        Matching(rule=rules.require_origin, wanted='an origin such as "https://mtls.id.example.com"'),
+        "",
+        "The origin at which the proxy asks for certificates, published beside the issuer's own addresses; empty for "
+        "the issuer's own.",
+        "Browsers ask people about certificates: a host name of its own keeps that away from the pages.",
     )
     extra_hosts: tuple[str, ...] = key(
         ListOf(Matching(rule=rules.require_host, wanted="a host name", may_be_empty=False)),

@@ -24,7 +24,12 @@ class Discovery:
 
     async def document(self, ask: Ask) -> Answer:  # noqa: ARG002 - a handler's shape
         scopes = {*self._settings.scopes, *(s for item in self._settings.resources.values() for s in item.scopes)}
-        return public_json(metadata(self._settings.issuer, self._grants, scopes, ALGORITHMS, ACR), METADATA_SECONDS)
+        settings = self._settings
+        found = metadata(
+            settings.issuer, self._grants, scopes, ALGORITHMS, ACR, certificates=settings.certificates,
+            certificate_origin=settings.certificate_url,
+        )  # fmt: skip
+        return public_json(found, METADATA_SECONDS)
 
     async def keys(self, ask: Ask) -> Answer:  # noqa: ARG002 - a handler's shape
         await self._catalog.fresh()

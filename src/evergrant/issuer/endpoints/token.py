@@ -1,10 +1,11 @@
-"""/token (RFC 6749 section 3.2): parse, authenticate the client, check that it may, let the grant answer."""
+"""/token (RFC 6749 section 3.2): parse, authenticate the client, check what it may and proves, let the grant answer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from evergrant.clock import Clock
 from evergrant.domain.client import Client
+from evergrant.issuer.binding import Binder
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.client_auth import authenticated, known
 from evergrant.issuer.tally import Tally
@@ -24,7 +25,7 @@ SECRET_PARAMETERS: Final = (
 class Grant(Protocol):
     """One grant type."""
 
-    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]: ...
+    async def answer(self, client: Client, ask: Ask, form: Form, now: int, binding: str) -> dict[str, Any]: ...
 
 
 class BriefGrant(Protocol):
@@ -44,8 +45,10 @@ class TokenEndpoint:
     """The token endpoint with the grants that are switched on."""
 
     def __init__(
-        self, catalog: Catalog, grants: Mapping[str, Grant], brief: BriefGrant, clock: Clock, tally: Tally
-    ) -> None:
+        self, catalog: Catalog, grants: Mapping[str, Grant], brief: BriefGrant, binder: Binder, clock: Clock,
+        tally: Tally,
+    ) -> None:  # fmt: skip
+        self._binder = binder
         self._catalog, self._grants, self._brief, self._clock, self._tally = catalog, grants, brief, clock, tally
 
     async def __call__(self, ask: Ask) -> Answer:
@@ -61,19 +64,20 @@ class TokenEndpoint:
             raise Refused(Code.UNSUPPORTED_GRANT_TYPE, "This grant type is not offered.")
         if not client.may(name):
             raise Refused(Code.UNAUTHORIZED_CLIENT, "This client may not use that grant type.")
-        members = await grant.answer(client, ask, form, now)
+        bound = self._binder.of_request(client, ask, form, now)
+        members = await grant.answer(client, ask, form, now, bound.binding)
         self._tally.issued(name)
-        return secret_json(members)
+        return secret_json(members, nonce=bound.nonce)
 
     def brief(self, ask: Ask, told: Told) -> bool:
-        """Begin a refresh whose client is known at this moment; leave everything else to the call (see `Route`)."""
+        """Begin a refresh whose client is known at this moment and has nothing to prove; leave the rest to the call."""
         name = self._brief.name
         if ask.query or self._catalog.stale:
             return False
         try:
             form, now = ask.form(), self._clock.now()
             client = known(self._catalog, ask, form, now) if form.get("grant_type") == name else None
-            if client is None or not client.may(name):
+            if client is None or not client.may(name) or self._binder.concerns(client, ask):
                 return False
 
             def done(outcome: dict[str, Any] | BaseException) -> None:

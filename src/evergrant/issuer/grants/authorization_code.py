@@ -16,7 +16,7 @@ class AuthorizationCodeGrant:
     def __init__(self, redeemer: Redeemer) -> None:
         self._redeemer = redeemer
 
-    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]:
+    async def answer(self, client: Client, ask: Ask, form: Form, now: int, binding: str) -> dict[str, Any]:
         code, verifier = form.get("code"), form.get("code_verifier")
         if code is None:
             raise Refused(Code.INVALID_REQUEST, "The parameter code is missing.")
@@ -24,5 +24,5 @@ class AuthorizationCodeGrant:
             raise Refused(Code.INVALID_REQUEST, "The parameter code_verifier is missing.")
         if not is_verifier(verifier):
             raise Refused(Code.INVALID_REQUEST, "The code verifier is not one (RFC 7636 section 4.1).")
-        wanted = CodeAsk(code, form.get("redirect_uri"), verifier, form.resources, ask.network, ask.agent)
+        wanted = CodeAsk(code, form.get("redirect_uri"), verifier, form.resources, ask.network, ask.agent, binding)
         return await self._redeemer.redeem(client, wanted, now)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from evergrant.domain.binding import confirmation, token_type
 from evergrant.domain.client import Client
 from evergrant.domain.scope import OFFLINE, OPENID, ScopeSyntaxError, join, parse_scope
 from evergrant.issuer.catalog import Catalog
@@ -25,16 +26,17 @@ class ClientCredentialsGrant:
         self._store, self._catalog, self._minter = store, catalog, minter
         self._settings = settings
 
-    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]:
+    async def answer(self, client: Client, ask: Ask, form: Form, now: int, binding: str) -> dict[str, Any]:
         # Read from the primary: a client deleted a moment ago elsewhere gets nothing.
         if await self._store.read(lambda tx: tx.clients.get(client.id)) is None:
             raise failed(ask, FAILED, "client is gone")
         scope = _scope(form.get("scope"), client)
         resources = known_resources(form.resources, self._settings.resources, client.resources)
         target = target_of(self._settings, client, scope, resources)
-        access = whole(self._minter.access(self._catalog.ring, client, target, None, now))
+        more = {"cnf": confirmation(binding)} if binding else None
+        access = whole(self._minter.access(self._catalog.ring, client, target, None, now, more=more))
         return {
-            "access_token": access.text, "token_type": "Bearer", "expires_in": access.expires_in,
+            "access_token": access.text, "token_type": token_type(binding), "expires_in": access.expires_in,
             "scope": access.scope,
         }  # fmt: skip
 

@@ -27,8 +27,8 @@ class RefreshTokenGrant:
         self._refresher = refresher
         self._under_way: dict[str, int] = {}
 
-    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]:
-        wanted = _wanted(ask, form)
+    async def answer(self, client: Client, ask: Ask, form: Form, now: int, binding: str) -> dict[str, Any]:
+        wanted = _wanted(ask, form, binding)
         family = self._enter(wanted)
         try:
             return await self._refresher.refresh(client, wanted, now)
@@ -68,8 +68,8 @@ class RefreshTokenGrant:
             del self._under_way[family]
 
 
-def _wanted(ask: Ask, form: Form) -> RefreshAsk:
+def _wanted(ask: Ask, form: Form, binding: str = "") -> RefreshAsk:
     token = form.get("refresh_token")
     if token is None:
         raise Refused(Code.INVALID_REQUEST, "The parameter refresh_token is missing.")
-    return RefreshAsk(token, form.get("scope"), form.resources, ask.network, ask.agent, ask.gone)
+    return RefreshAsk(token, form.get("scope"), form.resources, ask.network, ask.agent, ask.gone, binding)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from evergrant.domain.binding import confirmation
 from evergrant.domain.client import Client
 from evergrant.issuer.service.exchange import Caller, Exchanger
 from evergrant.protocol.exchange import read_exchange
@@ -15,5 +16,6 @@ class TokenExchangeGrant:
     def __init__(self, exchanger: Exchanger) -> None:
         self._exchanger = exchanger
 
-    async def answer(self, client: Client, ask: Ask, form: Form, now: int) -> dict[str, Any]:
-        return await self._exchanger.exchange(Caller(client, ask.network, ask.agent, {}), read_exchange(form), now)
+    async def answer(self, client: Client, ask: Ask, form: Form, now: int, binding: str) -> dict[str, Any]:
+        caller = Caller(client, ask.network, ask.agent, confirmation(binding))
+        return await self._exchanger.exchange(caller, read_exchange(form), now)

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from typing import Any
 
+from evergrant.domain.binding import confirmation, token_type
 from evergrant.domain.client import Client
 from evergrant.domain.family import Family
 from evergrant.issuer.service.minting import Minter, Target
@@ -11,13 +12,17 @@ from evergrant.keys.ring import Ring
 
 def tokens(
     minter: Minter, ring: Ring, client: Client, family: Family, target: Target, now: int,
-    *, refresh: str | None, extra: dict[str, Any], unique: bytes = b"",
+    *, refresh: str | None, extra: dict[str, Any], unique: bytes = b"", binding: str = "",
 ) -> Generator[None, None, dict[str, Any]]:  # fmt: skip
-    """Access token, ID token when openid is granted, refresh token with its remaining seconds when there is one."""
-    access = yield from minter.access(ring, client, target, family, now, unique)
+    """Access token, ID token when openid is granted, refresh token with its remaining seconds when there is one.
+
+    *binding*: what the access token is bound to, empty for nothing.
+    """
+    more = {"cnf": confirmation(binding)} if binding else None
+    access = yield from minter.access(ring, client, target, family, now, unique, more)
     members: dict[str, Any] = {
         "access_token": access.text,
-        "token_type": "Bearer",
+        "token_type": token_type(binding),
         "expires_in": access.expires_in,
         "scope": access.scope,
     }

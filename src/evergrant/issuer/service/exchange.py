@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, NoReturn
 
 from evergrant.clock import Clock
+from evergrant.domain.binding import bound_to, token_type
 from evergrant.domain.client import Client
 from evergrant.domain.event import Event, What
 from evergrant.domain.exchange import Hindrance, Subject, acting, hindrance, targets
@@ -79,15 +80,15 @@ class Exchanger:
         more = {"sub": claims["sub"], **acting(caller.client, claims)}
         if live.family is not None and live.family.client_id != caller.client.id:
             more["fam_client"] = live.family.client_id  # so that ends of that client or its grants are seen to reach it
-        if "cnf" in claims:
-            more["cnf"] = claims["cnf"]
+        if caller.proved:  # what the old token was bound to, or what this request proves of its own accord
+            more["cnf"] = caller.proved
         until = claims["exp"]
         made = whole(
             self._minter.access(self._catalog.ring, caller.client, target, live.family, now, more=more, until=until)
         )
         await self._store.write(_told(caller, live, now, f"for {' '.join(target.audience)}"))
         return {
-            "access_token": made.text, "issued_token_type": ACCESS_TOKEN, "token_type": token_type(claims),
+            "access_token": made.text, "issued_token_type": ACCESS_TOKEN, "token_type": token_type(bound_to(more)),
             "expires_in": made.expires_in, "scope": made.scope,
         }  # fmt: skip
 
@@ -139,11 +140,6 @@ def _unlent(error: CannotLend) -> Refused:
         told = "The person must connect that account again."
         return Refused(Code.INTERACTION_REQUIRED, told, str(error), uri=error.uri)
     return Refused(Code.INVALID_TARGET, "There is no token for that target.", str(error))
-
-
-def token_type(claims: dict[str, Any]) -> str:
-    """How the new token is presented: bound as the old one was."""
-    return "DPoP" if "jkt" in claims.get("cnf", {}) else "Bearer"
 
 
 def _scope(asked: str | None, had: str, client: Client) -> str:

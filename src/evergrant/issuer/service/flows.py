@@ -167,7 +167,7 @@ class Flows:
             kept = Code(
                 key, request.client_id, session.account_id, grant.id, session.id, request.redirect_uri,
                 request.redirect_given, request.challenge, request.nonce, request.scope, request.resources,
-                session.auth_time, ACR, session.amr, request.claims, now, now + lifetime,
+                session.auth_time, ACR, session.amr, request.claims, now, now + lifetime, dpop_jkt=request.dpop_jkt,
             )  # fmt: skip
             tx.codes.put(kept)
             if not at.flow.answered_at:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from evergrant.clock import Clock
 from evergrant.domain import id as ids
 from evergrant.domain.account import Account
+from evergrant.domain.binding import bound_to, confirmation, token_type
 from evergrant.domain.client import Client, ClientType
 from evergrant.domain.family import Family
 from evergrant.domain.token import REFRESH
@@ -65,7 +66,7 @@ class Inspector:
         live = await self.access(text)
         if live is None or not _entitled(caller, live.claims):
             return {"active": False}
-        answer = {"active": True, "token_type": "Bearer", **live.claims}
+        answer = {"active": True, "token_type": token_type(bound_to(live.claims)), **live.claims}
         if live.account is not None:
             answer["username"] = live.account.username
         return answer
@@ -79,9 +80,11 @@ class Inspector:
         end = min(family.absolute_end, family.head.idle_end)
         if now >= end or token.generation != family.head.generation:
             return {"active": False}
+        bound = {"cnf": confirmation(family.binding)} if family.binding else {}
         return {
             "active": True, "iss": self._settings.issuer, "client_id": family.client_id, "sub": family.account_id,
             "scope": family.scope, "iat": family.started_at, "exp": end, "token_type": "refresh_token",
+            **bound,
         }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from evergrant.domain import id as ids
+from evergrant.domain.binding import to_key
 from evergrant.domain.client import REFRESH_TOKEN, Client
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended, Family, Head
@@ -47,6 +48,7 @@ class CodeAsk(NamedTuple):
     resources: tuple[str, ...]
     network: str
     agent: str
+    binding: str = ""
 
 
 class Redeemed(NamedTuple):
@@ -96,7 +98,11 @@ class Redeemer:
         refresh = None
         if client.may(REFRESH_TOKEN):
             refresh = ring.write(RefreshToken(version, family_id, 0, secret))
-        return whole(tokens(self._minter, ring, client, family, target, now, refresh=refresh, extra=extra))
+        return whole(
+            tokens(
+                self._minter, ring, client, family, target, now, refresh=refresh, extra=extra, binding=ask.binding
+            )
+        )  # fmt: skip
 
 
 def _redeem(
@@ -118,7 +124,7 @@ def _redeem(
     if code.spent_at:
         return _replayed(tx, code, ask, now)
     aim(code)
-    family = _born(tx, code, client, settings, first, family_id, now)
+    family = _born(tx, code, client, settings, first, family_id, now, ask.binding)
     if family is None:
         tx.events.add([_event(What.CODE_REFUSED, code, ask, now, "account, session or grant has ended")])
         return Redeemed(None, refusal="account, session or grant has ended")
@@ -135,6 +141,8 @@ def _unfit(tx: Tx, code: AuthorizationCode, client: Client, ask: CodeAsk, now: i
         return "another client's code"
     if ask.redirect_uri is not None and ask.redirect_uri != code.redirect_uri:
         return "another redirect URI"
+    if code.dpop_jkt and ask.binding != to_key(code.dpop_jkt):
+        return "another key than the request for authorization named"
     if code.misses >= (1 if client.confidential else PUBLIC_MISSES):
         return "too many wrong verifiers"
     if now >= code.expires_at and not code.spent_at:
@@ -154,8 +162,9 @@ def _replayed(tx: Tx, code: AuthorizationCode, ask: CodeAsk, now: int) -> Redeem
 
 
 def _born(
-    tx: Tx, code: AuthorizationCode, client: Client, settings: Settings, first: Head, family_id: bytes, now: int
-) -> Family | None:
+    tx: Tx, code: AuthorizationCode, client: Client, settings: Settings, first: Head, family_id: bytes, now: int,
+    proved: str,
+) -> Family | None:  # fmt: skip
     """The family a code begins, unless its account, session or grant has ended meanwhile (attack RT-16)."""
     account, session, grant = (
         tx.accounts.get(code.account_id), tx.sessions.get(code.session_id), tx.grants.get(code.grant_id),
@@ -174,8 +183,10 @@ def _born(
         end = min(end, session.absolute_end)
     if not client.may(REFRESH_TOKEN):
         end = min(end, now + (client.access_lifetime or settings.limits.access_lifetime))
+    # RFC 9449 section 5, RFC 8705 section 4: who authenticates may change its key, so only its access tokens are bound.
+    binding = "" if client.confidential else proved
     return Family(
-        family_id, client.id, account.id, grant.id, session.id, online, code.scope, code.resources, "",
+        family_id, client.id, account.id, grant.id, session.id, online, code.scope, code.resources, binding,
         code.auth_time, code.acr, code.amr, code.claims, device_label(first.agent or session.agent), now, end,
         first._replace(idle_end=min(now + idle, end), epoch=tx.epoch().number),
     )  # fmt: skip

@@ -36,7 +36,10 @@ HEAD_DIGEST: Final = "refresh token"
 
 
 class RefreshAsk(NamedTuple):
-    """One refresh as it arrived. *scope* as sent, None when it was not; *gone* says whether the client has hung up."""
+    """One refresh as it arrived. *scope* as sent, None when it was not; *gone* says whether the client has hung up.
+
+    *binding*: what the request proves (`domain.binding`).
+    """
 
     token: str
     scope: str | None
@@ -44,6 +47,7 @@ class RefreshAsk(NamedTuple):
     network: str
     agent: str
     gone: Callable[[], bool]
+    binding: str = ""
 
 
 class _Owed(NamedTuple):
@@ -53,6 +57,7 @@ class _Owed(NamedTuple):
     target: Target
     refresh: str
     unique: bytes
+    binding: str
 
 
 class Refresher:
@@ -106,7 +111,7 @@ class Refresher:
         known = self._settings.resources
         resources = known_resources(ask.resources, known, client.resources) if ask.resources else ""
         presentation = Presentation(
-            client.id, "", _asked_scope(ask.scope), resources, ask.network, ask.agent, self._clock.suspect,
+            client.id, ask.binding, _asked_scope(ask.scope), resources, ask.network, ask.agent, self._clock.suspect,
             self._clock.lead, client.confidential, self._catalog.epoch,
         )  # fmt: skip
         # Drawn here, once for all: entropy is not a decision, but what follows from it in the decision is pure.
@@ -148,7 +153,7 @@ class Refresher:
         if family is None or settlement.head is None:
             raise refused(Refusal.UNKNOWN)
         family = Family(*family[:-2], settlement.head, settlement.ended)
-        owed = _Owed(family, self._target(client, family, ask), refresh, unique)
+        owed = _Owed(family, self._target(client, family, ask), refresh, unique, ask.binding)
         return owed if family.claims else (yield from self._members(client, owed, now, {}))
 
     def _target(self, client: Client, family: Family, ask: Presentation) -> Target:
@@ -157,10 +162,11 @@ class Refresher:
     def _members(
         self, client: Client, owed: _Owed, now: int, extra: dict[str, Any]
     ) -> Generator[None, None, dict[str, Any]]:
-        family, target, refresh, unique = owed
+        family, target, refresh, unique, binding = owed
         return tokens(
-            self._minter, self._catalog.ring, client, family, target, now, refresh=refresh, extra=extra, unique=unique
-        )
+            self._minter, self._catalog.ring, client, family, target, now, refresh=refresh, extra=extra, unique=unique,
+            binding=binding,
+        )  # fmt: skip
 
 
 def _handed_out(ring: Ring, token: RefreshToken, successor: RefreshToken, given: str, settlement: Settlement) -> str:
