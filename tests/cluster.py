@@ -1,4 +1,4 @@
-"""A real PostgreSQL on loopback for tests: started once per test process, one new database per test.
+"""A real PostgreSQL on loopback for tests: started once per test process, an empty database for each test.
 
 How to use it, from any test below tests/:
 
@@ -7,7 +7,7 @@ How to use it, from any test below tests/:
         migrate(address(database))
 
     def test_other(postgres):              # the `Cluster`: several databases, roles, settings, its own process
-        one, two = postgres.database(), postgres.database(durable=True)
+        one, two = postgres.database(), postgres.database()
 
 `postgres` lives for the whole session of one process (each xdist worker has its own) and does not sync to disk; tests
 about durability, failover or kill -9 start a cluster of their own with `Cluster.start(durable=True, settings={…})` and
@@ -69,7 +69,7 @@ class Cluster:
     process: subprocess.Popen[bytes] | None = None
     _count: Iterator[int] = field(default_factory=itertools.count)
     _made: list[str] = field(default_factory=list)
-    _templates: dict[Any, str] = field(default_factory=dict)
+    _shared: str = ""
 
     @classmethod
     def start(cls, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> "Cluster":
@@ -136,11 +136,10 @@ class Cluster:
             cursor = connection.execute(statement)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
-    def database(self, template: str = "") -> str:
-        """The URL of a new database: empty, or a copy of *template* (the name of one that nobody is connected to)."""
+    def database(self) -> str:
+        """The URL of a new, empty database."""
         name = f"evergrant_test_{os.getpid()}_{next(self._count)}"
-        extra = f' TEMPLATE "{template}" STRATEGY FILE_COPY' if template else ""
-        self.execute(f'CREATE DATABASE "{name}"{extra}')
+        self.execute(f'CREATE DATABASE "{name}"')
         self._made.append(name)
         return self.url_of(name)
 
@@ -148,13 +147,18 @@ class Cluster:
         """The URL of the database *name*."""
         return f"{self.url.rpartition('/')[0]}/{name}"
 
-    def migrated(self, key: str, migrate: Any) -> str:
-        """The URL of a new database that has what *migrate(url)* makes; made once per *key*, then copied."""
-        if key not in self._templates:
-            url = self.database()
-            migrate(url)
-            self._templates[key] = url.rpartition("/")[2]
-        return self.database(self._templates[key])
+    def emptied(self) -> str:
+        """The URL of one database that every test gets in turn, emptied: ten times quicker than making a new one."""
+        if not self._shared:
+            self._shared = self.database()
+        rows = self.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
+            self._shared,
+        )
+        for (name,) in rows:
+            self.execute(f'DROP SCHEMA "{name}" CASCADE', self._shared)
+        self.execute("CREATE SCHEMA public", self._shared)
+        return self._shared
 
     def drop(self, url: str) -> None:
         """Drop a database, ending whatever is still connected to it."""
@@ -171,8 +175,6 @@ def postgres() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def database(postgres: Cluster) -> Iterator[str]:
-    """The URL of an empty database of this test's own."""
-    url = postgres.database()
-    yield url
-    postgres.drop(url)
+def database(postgres: Cluster) -> str:
+    """The URL of an empty database for this test alone. What it leaves in it is gone before the next."""
+    return postgres.emptied()

@@ -79,7 +79,8 @@ def test_a_database_of_another_encoding_is_told(postgres):
 
 
 @pytest.mark.needs("postgres")
-def test_a_read_only_database_is_told(postgres, database):
+def test_a_read_only_database_is_told(postgres):
+    database = postgres.database()
     name = database.rpartition("/")[2]
     postgres.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
     assert "the database is read-only" in _told(database)

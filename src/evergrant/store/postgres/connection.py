@@ -17,6 +17,7 @@ from evergrant.store.port import StoreUnavailable, StoreUnusable
 OLDEST: Final = 14
 SCHEMES: Final = ("postgresql://", "postgres://")
 CONNECT_SECONDS: Final = 5
+PREPARE_AFTER: Final = 5
 _DEFAULTS: Final[dict[str, str]] = {
     "application_name": "evergrant",
     "client_encoding": "UTF8",
@@ -118,8 +119,7 @@ def check(place: Address, connection: Connection, *, read_only: bool = False) ->
     version = connection.info.server_version
     if version < OLDEST * 10_000:
         raise StoreUnusable(f"{place.shown}: this is PostgreSQL {version // 10_000}; {OLDEST} is the oldest supported")
-    # Behind a transaction pooler no statement of this connection may be kept prepared.
-    connection.prepare_threshold = None
+    connection.prepare_threshold = None  # behind a transaction pooler nothing may be kept prepared
     try:
         row = connection.execute(_CHECK).fetchone()
     except psycopg.Error as error:
@@ -133,7 +133,9 @@ def check(place: Address, connection: Connection, *, read_only: bool = False) ->
         raise StoreUnusable(f"{place.shown}: this server is a replica; name the primary, or all servers in one URL")
     if takes_none and not read_only:
         raise StoreUnusable(f"{place.shown}: the database is read-only")
-    return Facts(version, pooled=backend != connection.info.backend_pid)
+    pooled = backend != connection.info.backend_pid
+    connection.prepare_threshold = None if pooled else PREPARE_AFTER
+    return Facts(version, pooled)
 
 
 # What libpq and the server say while connecting, where no code tells it; the first that matches wins.
@@ -206,13 +208,13 @@ AGAIN: Final = (
     errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation, errors.ExclusionViolation,
 )  # fmt: skip
 # This session may not be used again: the server is going, or is not the primary any more.
-_SPENT: Final = ("08", "57P", "25006", "25P0", "58", "XX")
+SPENT: Final = ("08", "57P", "25006", "0A000", "25P0", "58", "XX")
 
 
 def is_spent(connection: Connection, error: BaseException) -> bool:
     """Whether a connection that met *error* must be thrown away."""
     code = getattr(error, "sqlstate", None) or ""
-    return connection.closed or connection.broken or code.startswith(_SPENT)
+    return connection.closed or connection.broken or code.startswith(SPENT)
 
 
 @contextmanager

@@ -18,9 +18,10 @@ from typing import Any, Final
 
 import apsw
 
+from evergrant.store.batch import Answer, Job, resolve
 from evergrant.store.port import Finish, StoreUnavailable, StoreUnusable
-from evergrant.store.sqlite.batch import Answer, Job, Settling, resolve
 from evergrant.store.sqlite.connection import BUSY_MILLISECONDS, Connection, connect, sentence
+from evergrant.store.sqlite.settling import Settling
 from evergrant.store.sqlite.tables import SqliteTx
 
 LARGEST_BATCH: Final = 256

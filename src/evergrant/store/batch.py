@@ -1,17 +1,13 @@
-"""A batch: jobs in, answers out, and settling many families with few statements.
+"""A batch: jobs in, answers out. Shared by every store that commits many settles at once.
 
-What lives here: what is asked of the writer and how it is answered. What must not: when a batch begins or commits
-(`writer`), SQL about any table (`families`, `tables`).
+What lives here: what is asked and how it is answered. What must not: when a batch begins or commits, SQL.
 """
 
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
-from evergrant.domain.event import Event
-from evergrant.store.applying import apply
 from evergrant.store.port import Finish
-from evergrant.store.sqlite.tables import SqliteTx
 
 
 class Job(NamedTuple):
@@ -28,46 +24,6 @@ class Answer(NamedTuple):
     job: Job
     result: Any
     error: BaseException | None
-
-
-class Settling:
-    """Settles in the order they were asked. Rotations are written together; whatever ends something, at once."""
-
-    def __init__(self, tx: SqliteTx) -> None:
-        self._tx = tx
-        self._rows: dict[bytes, tuple[Any, ...]] = {}
-        self._events: list[Event] = []
-
-    def settle(self, batch: Iterable[Job]) -> list[Answer]:
-        """The answers, written but not committed."""
-        answers = [self._one(job, job.family_id) for job in batch if job.family_id is not None]
-        self._write()
-        return answers
-
-    def _one(self, job: Job, family_id: bytes) -> Answer:
-        if family_id in self._rows:
-            self._write()
-        family = self._tx.families.get(family_id)
-        try:
-            settlement = job.work(family)
-        except BaseException as error:  # noqa: BLE001 - a decision that fails has written nothing; its caller hears of it
-            return Answer(job, None, error)
-        if settlement.ended is None and settlement.notice is None:
-            if settlement.head is not None:
-                self._rows[family_id] = (*settlement.head, family_id)
-            self._events.extend(settlement.events)
-        else:
-            self._write()
-            apply(self._tx, settlement)
-        return Answer(job, settlement, None)
-
-    def _write(self) -> None:
-        if self._rows:
-            self._tx.families.settle_many(list(self._rows.values()))
-            self._rows = {}
-        if self._events:
-            self._tx.events.add(self._events)
-            self._events = []
 
 
 def resolve(answers: list[Answer]) -> None:
