@@ -4,6 +4,7 @@ from evergrant.domain.event import Event
 from evergrant.domain.family import Family
 from evergrant.domain.policy import Radius
 from evergrant.domain.rotation import Settlement
+from evergrant.store.applying import UNTOLD
 from evergrant.store.batch import Answer, Job
 
 
@@ -71,9 +72,9 @@ class Batch:
 
 
 def _is_wide(one: Asked, settlement: Settlement) -> bool:
-    family = settlement.family
+    family, ended = settlement.family, settlement.ended
     return (
         settlement.notice is not None
-        or (settlement.ended is not None and settlement.radius is not Radius.FAMILY)
+        or (ended is not None and (settlement.radius is not Radius.FAMILY or ended.reason not in UNTOLD))
         or (family is not None and family.id != one.family_id)
     )

@@ -21,9 +21,13 @@ LOCK_FREE: Final = Statement(b"evergrant_lock_free", f"{_LOCK} SKIP LOCKED".enco
 LOCK_PATIENT: Final = Statement(b"evergrant_lock_patient", _LOCK.encode(), 1)
 PATIENCE: Final = Statement(b"evergrant_patience", b"SET LOCAL lock_timeout = '5s'")
 KNOWN: Final = Statement(b"evergrant_known", b"SELECT id FROM evergrant.family WHERE id = ANY($1::bytea[])", 1)
-_TYPES: Final = {"generation": "bigint", "spent_at": "bigint", "overlap_end": "bigint", "repeats": "bigint",
-                 "idle_end": "bigint", "used_at": "bigint", "network": "text", "agent": "text"}  # fmt: skip
-_MOVED: Final = (*((name, _TYPES.get(name, "bytea")) for name in MOVING), ("ended_at", "bigint"), ("reason", "text"))
+_BYTES: Final = frozenset({"digest", "predecessor", "sealed"})
+_TEXTS: Final = frozenset({"network", "agent"})
+_MOVED: Final = (
+    *((name, "bytea" if name in _BYTES else "text" if name in _TEXTS else "bigint") for name in MOVING),
+    ("ended_at", "bigint"),
+    ("reason", "text"),
+)
 _ARRAYS: Final = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(_MOVED, 2))
 _SET: Final = ", ".join(f"{name} = u.{name}" for name, _ in _MOVED)
 _NAMES: Final = ", ".join(name for name, _ in _MOVED)

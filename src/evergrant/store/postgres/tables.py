@@ -3,9 +3,11 @@
 from functools import cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from evergrant.domain.epoch import Epoch
 from evergrant.store import shape as shapes
 from evergrant.store.port import Key
 from evergrant.store.postgres.asking import Asking, writable
+from evergrant.store.postgres.endings import Endings
 from evergrant.store.postgres.events import Events
 from evergrant.store.postgres.families import Families
 
@@ -96,6 +98,7 @@ class PostgresTx:
         self._ask = asking
         self.families = Families(asking, writing=writing)
         self.events = Events(asking, writing=writing)
+        self.endings = Endings(asking)
         self.turned = 0
         for shape in shapes.SHAPES:
             setattr(self, shapes.attribute(shape), Records(shape, asking))
@@ -106,11 +109,25 @@ class PostgresTx:
     def turn(self) -> None:
         self.turned = int(self._ask.rows(_TURN)[0][0])
 
+    def epoch(self) -> Epoch:
+        found = dict(self._ask.rows("SELECT name, value FROM evergrant.meta WHERE name IN ('epoch', 'restored')"))
+        return Epoch(found["epoch"], found["restored"])
+
+    def begin(self, epoch: Epoch) -> None:
+        for name, value in (("epoch", epoch.number), ("restored", epoch.restored)):
+            self._ask.count("UPDATE evergrant.meta SET value = %s WHERE name = %s", (value, name))
+        self.turn()
+
+    def now(self, own: int) -> int:  # noqa: ARG002 - this store has a clock of its own
+        return int(self._ask.rows("SELECT floor(extract(epoch FROM clock_timestamp()))")[0][0])
+
     def forget(self, turned: int) -> None:
         """Take back what work that failed has noted down; *turned* is what it found."""
         self.events.forget()
+        self.endings.forget()
         self.turned = turned
 
     def flush(self) -> None:
         """Write what was only noted down so far."""
         self.events.flush()
+        self.endings.flush()

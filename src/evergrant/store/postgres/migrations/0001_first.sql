@@ -12,7 +12,7 @@ CREATE TABLE evergrant.family (
   started_at bigint NOT NULL, absolute_end bigint NOT NULL,
   generation bigint NOT NULL, digest bytea NOT NULL, predecessor bytea, spent_at bigint NOT NULL,
   overlap_end bigint NOT NULL, sealed bytea, repeats bigint NOT NULL, idle_end bigint NOT NULL,
-  used_at bigint NOT NULL, network text NOT NULL, agent text NOT NULL,
+  used_at bigint NOT NULL, network text NOT NULL, agent text NOT NULL, epoch bigint NOT NULL,
   ended_at bigint, reason text
 ) WITH (
   fillfactor = 75,
@@ -75,8 +75,18 @@ CREATE TABLE evergrant.bucket (key text PRIMARY KEY, ends bigint NOT NULL, docum
   WITH (fillfactor = 75);
 CREATE INDEX bucket_ends ON evergrant.bucket (ends);
 
+CREATE TABLE evergrant.lease (name text PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL)
+  WITH (fillfactor = 75);
+
+-- What ended, for those who must hear of it at once; written with the end itself, kept for the life of an access token.
+CREATE SEQUENCE evergrant.ending_number;
+CREATE TABLE evergrant.ending (number bigint PRIMARY KEY, at bigint NOT NULL, document bytea NOT NULL);
+
 CREATE TABLE evergrant.meta (name text PRIMARY KEY, value bigint NOT NULL);
-INSERT INTO evergrant.meta VALUES ('revision', 0);
+INSERT INTO evergrant.meta VALUES ('revision', 0), ('epoch', 0), ('restored', 0);
+-- The newest end that was swept: the number given last is remembered though its row is gone.
+CREATE TABLE evergrant.ending_swept (number bigint NOT NULL);
+INSERT INTO evergrant.ending_swept VALUES (0);
 
 -- Whoever writes anything but a refresh holds this table's weakest lock; a write that has lost several times against
 -- its neighbours takes the strong one and is then alone. It has no rows.
