@@ -66,6 +66,7 @@ unit: $(VENV)/test.stamp ## the quick tests only
 
 bench: $(VENV)/bench.stamp ## measure refreshes against the peers, server and load on a core each
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.postgres
 	@$(BIN)/python -m benchmarks.keeper_leases
 	@$(BIN)/python -m benchmarks.keeper_due
 	@$(BIN)/python -m benchmarks.keeper_killed_grants

@@ -130,16 +130,23 @@ def run(plan: Plan, workdir: Path) -> Results:
 
 
 @contextlib.contextmanager
-def alone(plan: Plan) -> Iterator[None]:
+def alone(*, smoke: bool) -> Iterator[None]:
     """Wait for another benchmark on this machine: two at a time would measure each other. A smoke run does not care."""
     with (Path(tempfile.gettempdir()) / "evergrant-bench.lock").open("a") as lock:
-        if not plan.smoke:
+        if not smoke:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 say("another benchmark is running on this machine; waiting for it to end")
                 fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that goes with the run; what a server still writes into it while it goes is no trouble."""
+    with tempfile.TemporaryDirectory(prefix="evergrant-bench-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _undisturbed(contender: Contender, plan: Plan, workdir: Path, results: Results) -> Measured:
@@ -160,7 +167,10 @@ def main(arguments: list[str]) -> int:
     if not plan.smoke:
         node_peer.prepare()
     try:
-        with alone(plan), tempfile.TemporaryDirectory(prefix="evergrant-bench-", ignore_cleanup_errors=True) as workdir:
+        with (
+            alone(smoke=plan.smoke),
+            tempfile.TemporaryDirectory(prefix="evergrant-bench-", ignore_cleanup_errors=True) as workdir,
+        ):
             results = run(plan, Path(workdir))
     except (MeasurementInvalid, processes.ServerFailed) as failure:
         say(f"no result: {failure}")

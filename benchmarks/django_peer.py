@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -45,7 +46,8 @@ def version() -> str:
 
 
 @contextlib.contextmanager
-def serving(workdir: Path, *, families: int = CONNECTIONS) -> Iterator[Target]:
+def serving(workdir: Path, *, families: int = CONNECTIONS, store_url: str = "") -> Iterator[Target]:
+    """On SQLite, or on the PostgreSQL database that *store_url* names."""
     port = processes.free_port()
     log = workdir / "django.log"
     for old in workdir.glob("django.sqlite3*"):
@@ -53,7 +55,7 @@ def serving(workdir: Path, *, families: int = CONNECTIONS) -> Iterator[Target]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (workdir / "django-rsa.pem").write_bytes(pem)
-    profile = {
+    profile: dict[str, object] = {
         "workdir": str(workdir),
         "port": port,
         "families": families,
@@ -63,6 +65,8 @@ def serving(workdir: Path, *, families: int = CONNECTIONS) -> Iterator[Target]:
         "access_token_seconds": ACCESS_TOKEN_SECONDS,
         "refresh_token_seconds": REFRESH_TOKEN_SECONDS,
     }
+    if store_url:
+        profile["postgres"] = _database(store_url)
     env = {"BENCH_PROFILE": json.dumps(profile), "PYTHONDONTWRITEBYTECODE": "1"}
     minted = subprocess.run(
         [sys.executable, "mint.py"], cwd=HOME, env={**os.environ, **env}, check=True, capture_output=True, text=True
@@ -81,9 +85,19 @@ def serving(workdir: Path, *, families: int = CONNECTIONS) -> Iterator[Target]:
             form={"client_id": CLIENT_ID},
             jwks_url=f"{issuer}/.well-known/jwks.json",
             signs_access_token=False,
-            setup=f"{version()} (gthread, 1 process, 1 thread); SQLite WAL synchronous=FULL, "
-            "opaque access token, RS256 ID token",
+            setup=f"{version()} (gthread, 1 process, 1 thread); "
+            f"{'PostgreSQL' if store_url else 'SQLite WAL synchronous=FULL'}, opaque access token, RS256 ID token",
         )
+
+
+def _database(url: str) -> dict[str, str | int]:
+    parts = urlsplit(url)
+    return {
+        "HOST": parts.hostname or "",
+        "PORT": parts.port or 5432,
+        "USER": parts.username or "",
+        "NAME": parts.path[1:],
+    }
 
 
 def _command(port: int) -> list[str]:

@@ -88,18 +88,20 @@ def version() -> str:
     return f"{run.stdout.strip() or 'evergrant'} ({git.stdout.strip() or 'no git'}), Python {sys.version.split()[0]}"
 
 
-def _configured(directory: Path) -> dict[str, str]:
+def configured(directory: Path, store_url: str = "") -> dict[str, str]:
     """The environment that names the configuration; its file lies beside the data directory."""
     file = directory.with_suffix(".toml")
     file.write_text(_CONFIGURATION)
-    return {"EVERGRANT_CONFIG": str(file)}
+    store = {"EVERGRANT_STORE_URL": store_url} if store_url else {}
+    return {"EVERGRANT_CONFIG": str(file), **store}
 
 
-def _ask(directory: Path, *arguments: str, given: str | None = None) -> dict[str, Any]:
+def ask(directory: Path, *arguments: str, given: str | None = None, store_url: str = "") -> dict[str, Any]:
+    """What a command of its own answers as JSON."""
     run = subprocess.run(
         [*command(), *arguments, "--data", str(directory), "--json"],
         input=given, capture_output=True, text=True, check=False, cwd=ROOT,
-        env={**processes.plain_environment(), **_configured(directory)},
+        env={**processes.plain_environment(), **configured(directory, store_url)},
     )  # fmt: skip
     if run.returncode != 0:
         raise processes.ServerFailed(f"evergrant {' '.join(arguments[:2])}: {run.stderr.strip()[-1500:]}")
@@ -108,15 +110,22 @@ def _ask(directory: Path, *arguments: str, given: str | None = None) -> dict[str
 
 
 @contextlib.contextmanager
-def _started(directory: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, float]]:
-    """The process, its issuer, and the seconds from exec to the first 200 of its discovery document."""
+def started(
+    directory: Path, log: Path, *, store_url: str = "", issuer: str = "", core: int = processes.SERVER_CORE
+) -> Iterator[tuple[subprocess.Popen[bytes], str, float]]:
+    """The process, its issuer, and the seconds from exec to the first 200 of its discovery document.
+
+    A further node is told the first one's *issuer*; its own port is what its process listens on.
+    """
     port = processes.free_port()
-    issuer = f"http://127.0.0.1:{port}"
+    issuer = issuer or f"http://127.0.0.1:{port}"
     serve = [*command(), "serve", "--data", str(directory), "--listen", f"127.0.0.1:{port}", "--issuer", issuer]
     start = time.perf_counter()
-    with processes.running(serve, log, cwd=ROOT, env=_configured(directory)) as process:
-        answered = processes.wait_for_answer(process, f"{issuer}/.well-known/openid-configuration", log)
-        yield process, issuer, answered - start
+    with processes.running(serve, log, cwd=ROOT, env=configured(directory, store_url), core=core) as process:
+        answered = processes.wait_for_answer(
+            process, f"http://127.0.0.1:{port}/.well-known/openid-configuration", log, host=urlsplit(issuer).netloc
+        )
+        yield process, f"http://127.0.0.1:{port}", answered - start
 
 
 def idle(workdir: Path, *, starts: int) -> Idle:
@@ -126,7 +135,7 @@ def idle(workdir: Path, *, starts: int) -> Idle:
     took: list[float] = []
     rss = pss = 0.0
     for number in range(starts + 1):
-        with _started(directory, log) as (process, _, seconds):
+        with started(directory, log) as (process, _, seconds):
             took.append(seconds)
             if number == starts:
                 time.sleep(2)
@@ -135,21 +144,23 @@ def idle(workdir: Path, *, starts: int) -> Idle:
 
 
 @contextlib.contextmanager
-def serving(workdir: Path, *, families: int = CONNECTIONS, kind: str = "spa") -> Iterator[Target]:
+def serving(workdir: Path, *, families: int = CONNECTIONS, kind: str = "spa", store_url: str = "") -> Iterator[Target]:
+    """On SQLite in a fresh directory, or on the empty PostgreSQL database that *store_url* names."""
     directory, log = workdir / "evergrant", workdir / "evergrant.log"
     shutil.rmtree(directory, ignore_errors=True)
     scopes = [part for scope in SCOPE.split() for part in ("--scope", scope)]
-    with _started(directory, log) as (process, issuer, _):
-        added = _ask(
+    with started(directory, log, store_url=store_url) as (process, issuer, _):
+        added = ask(
             directory, "client", "add", "bench", "--type", kind, "--redirect-uri", REDIRECT_URI,
-            *scopes, "--preset", PRESET[kind],
+            *scopes, "--preset", PRESET[kind], store_url=store_url,
         )  # fmt: skip
-        _ask(directory, "user", "add", EMAIL, "--password-stdin", given=PASSWORD + "\n")
+        ask(directory, "user", "add", EMAIL, "--password-stdin", given=PASSWORD + "\n", store_url=store_url)
         client_id, secret = str(added["id"]), added.get("secret")
         with Browser(issuer, EMAIL, PASSWORD) as person:
             tokens = [person.refresh_token(client_id, secret, REDIRECT_URI, SCOPE) for _ in range(families)]
             token_url, jwks_url = person.token_url, person.jwks_url
         basic = b64encode(f"{client_id}:{secret}".encode()).decode()
+        store = "PostgreSQL synchronous_commit=on" if store_url else "SQLite WAL synchronous=FULL"
         yield Target(
             name=f"evergrant ({PRESET[kind]})",
             pid=process.pid,
@@ -161,7 +172,7 @@ def serving(workdir: Path, *, families: int = CONNECTIONS, kind: str = "spa") ->
             form={} if secret else {"client_id": client_id},
             headers={"Authorization": f"Basic {basic}"} if secret else {},
             jwks_url=jwks_url,
-            setup=f"{version()}; SQLite WAL synchronous=FULL, audited, ES256 access token and ID token",
+            setup=f"{version()}; {store}, audited, ES256 access token and ID token",
         )
 
 

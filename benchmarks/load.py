@@ -18,14 +18,16 @@ import re
 import sys
 import time
 from array import array
-from collections import Counter
-from dataclasses import asdict, dataclass
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import uvloop
 
 from benchmarks import processes
+from benchmarks.replays import replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,21 @@ class Spec:
     warmup: float
     duration: float
     server_pid: int
+    more_ports: list[int] = field(default_factory=list)
+    """Of further nodes; the connections take turns."""
+    watched: dict[str, int] = field(default_factory=dict)
+    """Other processes whose CPU is told, by name: the database, a second node."""
+    connections: int = 0
+    """How many share the families; 0: one for each family."""
+    most: int = 0
+    """End the window after so many refreshes; 0: after its time."""
+    replays: list[str] = field(default_factory=list)
+    """Refresh tokens of ended families, presented beside the load."""
+    replays_per_second: float = 0.0
+    until: str = ""
+    """End the window when this file is there; "": after its time."""
+    keep: str = ""
+    """Where the families' last refresh tokens are written, for whoever drives them next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,12 @@ class Measured:
     foreign_share: float
     """How much of the server's core somebody else used meanwhile."""
     last_answers: list[dict[str, Any]]
+    answered: int = 0
+    """Every refresh of this run, warm-up included: what counters of the database are divided by."""
+    watched_cpu_us: dict[str, float] = field(default_factory=dict)
+    """CPU microseconds of each watched process per refresh."""
+    replayed: dict[str, int] = field(default_factory=dict)
+    """Statuses of the replays."""
 
 
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+").fullmatch
@@ -79,15 +102,16 @@ class Tally:
 
     def __init__(self) -> None:
         self.open = False
+        self.answered = 0
         self.latencies = array("d")
         self.statuses: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
 
 
 class Chain(asyncio.Protocol):
-    """One family on one connection: present, check, present what came back."""
+    """One connection with its families: present, check, keep what came back, go on with the next family."""
 
-    def __init__(self, spec: Spec, token: str, tally: Tally) -> None:
+    def __init__(self, spec: Spec, port: int, tokens: Sequence[str], tally: Tally) -> None:
         headers = "".join(f"{name}: {value}\r\n" for name, value in spec.headers.items())
         self._head = (
             f"POST {spec.path} HTTP/1.1\r\nHost: {spec.host}\r\n{headers}"
@@ -95,18 +119,18 @@ class Chain(asyncio.Protocol):
         ).encode()
         fixed = "".join(f"{name}={value}&" for name, value in spec.form.items())
         self._form = f"{fixed}grant_type=refresh_token&refresh_token=".encode()
-        self._spec = spec
+        self._spec, self._port = spec, port
         self._tally = tally
         self._buffer = b""
         self._sent_at = 0.0
         self._transport: asyncio.Transport | None = None
-        self.token = token
+        self.tokens = deque(tokens)
         self.last: dict[str, Any] = {}
         self.stopping = False
         self.stopped = asyncio.Event()
 
     async def connect(self) -> None:
-        await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._spec.port)
+        await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not registered as asyncio.Transport, so a cast it is and no isinstance.
@@ -115,7 +139,7 @@ class Chain(asyncio.Protocol):
         self._present()
 
     def _present(self) -> None:
-        body = self._form + self.token.encode()
+        body = self._form + self.tokens[0].encode()
         self._sent_at = time.perf_counter()
         assert self._transport is not None
         self._transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
@@ -135,6 +159,7 @@ class Chain(asyncio.Protocol):
 
     def _judge(self, status: str, body: bytes, took: float) -> None:
         tally = self._tally
+        tally.answered += 1
         if tally.open:
             tally.statuses[status] += 1
             tally.latencies.append(took)
@@ -143,14 +168,15 @@ class Chain(asyncio.Protocol):
             return
         answer = json.loads(body)
         refresh_token = answer.get("refresh_token", "")
-        if refresh_token == self.token or not _UNRESERVED(refresh_token):
+        if refresh_token == self.tokens[0] or not _UNRESERVED(refresh_token):
             self._break("no new refresh token")
         elif self._spec.jwt_access_token and answer.get("access_token", "").count(".") != 2:
             self._break("access token is not a JWT")
         elif self._spec.id_token and answer.get("id_token", "").count(".") != 2:
             self._break("no ID token")
         else:
-            self.token = refresh_token
+            self.tokens[0] = refresh_token
+            self.tokens.rotate(-1)
             self.last = answer
 
     def _break(self, fault: str) -> None:
@@ -182,20 +208,59 @@ class Chain(asyncio.Protocol):
 async def drive(spec: Spec) -> Measured:
     """Warm up, measure for the fixed time, let every request in flight come home, then stop."""
     tally = Tally()
-    chains = [Chain(spec, token, tally) for token in spec.refresh_tokens]
+    chains = _chains(spec, tally)
     await asyncio.gather(*(chain.connect() for chain in chains))
+    replaying = asyncio.create_task(replay(spec.port, spec.path, spec.host, _beside(spec), spec.replays_per_second))
     await asyncio.sleep(spec.warmup)
-    server, driver, core, start = _clocks(spec)
+    before = _clocks(spec)
     tally.open = True
-    await asyncio.sleep(spec.duration)
+    await _window(spec, tally)
     tally.open = False
-    server_end, driver_end, core_end, end = _clocks(spec)
+    after = _clocks(spec)
     for chain in chains:
         chain.stopping = True
     await asyncio.wait_for(asyncio.gather(*(chain.stopped.wait() for chain in chains)), 30)
     for chain in chains:
         chain.close()
-    seconds = end - start
+    _keep(spec, chains)
+    replaying.cancel()
+    replayed = (await asyncio.gather(replaying, return_exceptions=True))[0]
+    if isinstance(replayed, Exception):
+        raise replayed
+    told = _measured(tally, before, after, chains)
+    return replace(told, replayed=dict(replayed) if isinstance(replayed, dict) else {})
+
+
+def _keep(spec: Spec, chains: list[Chain]) -> None:
+    if spec.keep:
+        Path(spec.keep).write_text(json.dumps([token for chain in chains for token in chain.tokens]))
+
+
+def _chains(spec: Spec, tally: Tally) -> list[Chain]:
+    ports = [spec.port, *spec.more_ports]
+    count = spec.connections or len(spec.refresh_tokens)
+    return [Chain(spec, ports[n % len(ports)], spec.refresh_tokens[n::count], tally) for n in range(count)]
+
+
+def _beside(spec: Spec) -> list[bytes]:
+    """The bodies of the replays."""
+    fixed = "".join(f"{name}={value}&" for name, value in spec.form.items())
+    return [f"{fixed}grant_type=refresh_token&refresh_token={token}".encode() for token in spec.replays]
+
+
+async def _window(spec: Spec, tally: Tally) -> None:
+    """As long as it was told; what ends it before its time is looked for now and then, at no request's cost."""
+    end = time.perf_counter() + spec.duration
+    until = Path(spec.until) if spec.until else None
+    while (left := end - time.perf_counter()) > 0:
+        await asyncio.sleep(min(0.05, left))
+        counted = spec.most and len(tally.latencies) >= spec.most
+        if counted or tally.faults or (until is not None and until.exists()):
+            return
+
+
+def _measured(tally: Tally, before: Clocks, after: Clocks, chains: list[Chain]) -> Measured:
+    seconds = after.at - before.at
     good = tally.statuses["200"]
     ranked = sorted(tally.latencies)
     return Measured(
@@ -208,18 +273,33 @@ async def drive(spec: Spec) -> Measured:
         longest=_at(ranked, 1.0),
         statuses=dict(tally.statuses),
         faults=dict(tally.faults.most_common(5)),
-        server_cpu_us=(server_end - server) / max(good, 1) * 1e6,
-        server_cpu_share=(server_end - server) / seconds,
-        driver_cpu_share=(driver_end - driver) / seconds,
-        foreign_share=max(0.0, (core_end - core) - (server_end - server)) / seconds,
+        server_cpu_us=(after.server - before.server) / max(good, 1) * 1e6,
+        server_cpu_share=(after.server - before.server) / seconds,
+        driver_cpu_share=(after.driver - before.driver) / seconds,
+        foreign_share=max(0.0, (after.core - before.core) - (after.server - before.server)) / seconds,
         last_answers=[chain.last for chain in chains[:4] if chain.last],
+        answered=tally.answered,
+        watched_cpu_us={
+            name: (after.watched[name] - used) / max(good, 1) * 1e6 for name, used in before.watched.items()
+        },
     )
 
 
-def _clocks(spec: Spec) -> tuple[float, float, float, float]:
+class Clocks(NamedTuple):
+    """Seconds of CPU and of time, at one moment."""
+
+    server: float
+    driver: float
+    core: float
+    at: float
+    watched: dict[str, float]
+
+
+def _clocks(spec: Spec) -> Clocks:
+    watched = {name: processes.cpu_seconds(pid) for name, pid in spec.watched.items()}
     server = processes.cpu_seconds(spec.server_pid)
     core = processes.core_busy_seconds(processes.SERVER_CORE)
-    return server, time.process_time(), core, time.perf_counter()
+    return Clocks(server, time.process_time(), core, time.perf_counter(), watched)
 
 
 def _at(ranked: list[float], share: float) -> float:

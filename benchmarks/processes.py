@@ -56,10 +56,16 @@ def plain_environment() -> dict[str, str]:
 
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], log: Path, *, cwd: Path, env: Mapping[str, str]
+    command: Sequence[str],
+    log: Path,
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    core: int = SERVER_CORE,
+    farewell: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run *command* on the server core until the block ends; end the whole process group afterwards."""
-    with log.open("wb") as out, on_core(SERVER_CORE):
+    """Run *command* on one core until the block ends; end the whole process group afterwards."""
+    with log.open("wb") as out, on_core(core):
         process = subprocess.Popen(
             command,
             cwd=cwd,
@@ -72,11 +78,11 @@ def running(
     try:
         yield process
     finally:
-        _end(process)
+        _end(process, farewell)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for sign, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)):
+def _end(process: subprocess.Popen[bytes], farewell: signal.Signals) -> None:
+    for sign, patience in ((farewell, 10.0), (signal.SIGKILL, 10.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
         try:
@@ -86,24 +92,26 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def wait_for_answer(process: subprocess.Popen[bytes], url: str, log: Path, *, seconds: float = 60.0) -> float:
+def wait_for_answer(
+    process: subprocess.Popen[bytes], url: str, log: Path, *, seconds: float = 60.0, host: str = ""
+) -> float:
     """Return the instant (`time.perf_counter`) of the first 200 from *url*."""
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:
         if process.poll() is not None:
             raise ServerFailed(f"ended with {process.returncode} before its first answer:\n{tail(log)}")
-        status = _status_of(url)
+        status = _status_of(url, host)
         if status == 200:
             return time.perf_counter()
         time.sleep(0.002)
     raise ServerFailed(f"no 200 from {url} within {seconds:.0f} s:\n{tail(log)}")
 
 
-def _status_of(url: str) -> int | None:
+def _status_of(url: str, host: str) -> int | None:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=5)
     try:
-        connection.request("GET", parts.path)
+        connection.request("GET", parts.path, headers={"Host": host} if host else {})
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return None

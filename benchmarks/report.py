@@ -105,11 +105,11 @@ def text(results: Results) -> str:
     lines = ["# One refresh, side by side", "", results.method, ""]
     lines += [f"- {name}: {value}" for name, value in results.machine.items()]
     lines += [f"- {name}: {value}" for name, value in results.setups.items()]
-    lines += ["", *_table(_servers(results)), ""]
+    lines += ["", *table(_servers(results)), ""]
     if results.smoke:
         lines += ["A smoke run: it shows that everything works. Too short to compare anything."]
     else:
-        lines += [*_table(_reaches(results)), *_remarks(results)]
+        lines += [*table(_reaches(results)), *_remarks(results)]
     return "\n".join(lines) + "\n"
 
 
@@ -187,7 +187,7 @@ def _remarks(results: Results) -> list[str]:
     return ["", *said] if said else []
 
 
-def _table(rows: list[list[str]]) -> list[str]:
+def table(rows: list[list[str]]) -> list[str]:
     widths = [
         max(len(row[column]) for row in rows if not row[1].startswith("not measured")) for column in range(len(rows[0]))
     ]

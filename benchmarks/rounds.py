@@ -13,6 +13,7 @@ import sys
 import urllib.request
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from joserfc import jws
 from joserfc.jwk import KeySet
@@ -28,8 +29,8 @@ class MeasurementInvalid(RuntimeError):
     """A server answered something that a refresh must not answer: its figure would mean nothing."""
 
 
-def measure(target: Target, workdir: Path, *, warmup: float, duration: float) -> Measured:
-    """Drive *target* from the load core; raise if a single answer was wrong."""
+def measure(target: Target, workdir: Path, *, warmup: float, duration: float, **more: Any) -> Measured:
+    """Drive *target* from the load core; raise if a single answer was wrong. *more*: the rest of `load.Spec`."""
     spec = Spec(
         port=target.port,
         path=target.token_path,
@@ -42,6 +43,7 @@ def measure(target: Target, workdir: Path, *, warmup: float, duration: float) ->
         warmup=warmup,
         duration=duration,
         server_pid=target.pid,
+        **more,
     )
     spec_file = workdir / "spec.json"
     spec_file.write_text(json.dumps(asdict(spec)))
@@ -85,5 +87,9 @@ def median(rounds: list[Measured]) -> Measured:
         statuses={"200": sum(each.statuses["200"] for each in rounds)},
         faults={},
         last_answers=[],
+        answered=sum(each.answered for each in rounds),
+        watched_cpu_us={
+            name: statistics.median(each.watched_cpu_us[name] for each in rounds) for name in rounds[0].watched_cpu_us
+        },
         **middle,
     )

@@ -2,7 +2,8 @@
 
 Rotation is on (its default). It signs ID tokens with RS256 or HS256 only, and HS256 is refused for public clients: so
 RS256 with a 2048-bit key, its documented choice. Its access tokens are opaque, so it signs once per refresh where the
-others sign twice. SQLite is set as kindly as durability allows: WAL, synchronous=FULL, one connection kept open.
+others sign twice. SQLite is set as kindly as durability allows: WAL, synchronous=FULL, one connection kept open. On
+PostgreSQL it keeps its one connection too, and asks for no check of it between requests.
 """
 
 from __future__ import annotations
@@ -24,18 +25,23 @@ INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "oauth2_
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 LOGGING_CONFIG = None
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": _home / "django.sqlite3",
-        "CONN_MAX_AGE": None,
-        "OPTIONS": {
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-        },
-    }
+_SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": _home / "django.sqlite3",
+    "CONN_MAX_AGE": None,
+    "OPTIONS": {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    },
 }
+_POSTGRES = {
+    "ENGINE": "django.db.backends.postgresql",
+    "CONN_MAX_AGE": None,
+    "CONN_HEALTH_CHECKS": False,
+    **_profile.get("postgres", {}),
+}
+DATABASES = {"default": _POSTGRES if "postgres" in _profile else _SQLITE}
 
 OAUTH2_PROVIDER = {
     "OIDC_ENABLED": True,
