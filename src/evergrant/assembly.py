@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from evergrant.clock import Clock, clock_from_environment
@@ -26,6 +26,7 @@ from evergrant.issuer.refusals import Refusals
 from evergrant.issuer.rooms import Ground, machine_routes, page_routes
 from evergrant.issuer.service.accounts import Accounts
 from evergrant.issuer.service.clients import Clients
+from evergrant.issuer.service.feed import Feed
 from evergrant.issuer.service.housekeeping import Done, Housekeeper
 from evergrant.issuer.service.key_rotation import KeyRotation
 from evergrant.issuer.service.lending import Lender, Nobody
@@ -44,9 +45,9 @@ from evergrant.web.app import Application, HttpLimits
 _LOG: Final = logging.getLogger("evergrant.issuer")
 DATABASE: Final = FILE_NAME
 ROUTE_NAMES: Final = (
-    "token", "revoke", "introspect", "userinfo", "jwks", "metadata", "healthz", "readyz", "metrics", "index",
-    "authorize", "sign_in", "select_account", "consent", "notice", "end_session", "signed_out", "account", "password",
-    "unknown",
+    "token", "revoke", "revocations", "introspect", "userinfo", "jwks", "metadata", "healthz", "readyz", "metrics",
+    "index", "authorize", "sign_in", "select_account", "consent", "notice", "end_session", "signed_out", "account",
+    "password", "unknown",
 )  # fmt: skip
 
 
@@ -161,15 +162,25 @@ def housekeeper_name(entropy: Entropy) -> str:
     return f"{os.uname().nodename}:{os.getpid()}:{entropy.draw(8).hex()}"
 
 
+class Companion(Protocol):
+    """Work that goes on beside requests."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
 class Life:
-    """What begins and ends with the server: housekeeping, and closing the house last."""
+    """What begins and ends with the server: housekeeping and its companions, and closing the house last."""
 
     def __init__(self, stack: contextlib.AsyncExitStack, house: House, watch: Watch) -> None:
         self._stack, self._house, self._watch = stack, house, watch
         self._task: asyncio.Task[None] | None = None
+        self.companions: list[Companion] = []
         self.leaving = False
 
     async def start(self) -> None:
+        for companion in self.companions:
+            await companion.start()
         self._task = asyncio.create_task(self._keep_house())
 
     async def stop(self) -> None:
@@ -178,6 +189,8 @@ class Life:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        for companion in self.companions:
+            await companion.stop()
         await self._tell_refusals()
         await self._stack.aclose()
 
@@ -186,7 +199,7 @@ class Life:
         keeper = Housekeeper(
             self._house.store, self._house.clock, name=housekeeper_name(self._house.entropy),
             batch=config.housekeeping.batch, interval=config.housekeeping.interval, retention=config.audit.retention,
-            keys=self._house.keys,
+            keys=self._house.keys, settings=self._house.settings,
         )  # fmt: skip
         while True:
             await asyncio.sleep(config.housekeeping.interval)
@@ -242,8 +255,10 @@ def assemble(house: House, watch: Watch, life: Life, lender: Lender | None = Non
     operate = Operate(
         house.store, house.metrics.render, house.config.server.metrics_networks, lambda: life.leaving, house.clock
     )  # fmt: skip
+    feed = Feed(house.store, ground.catalog, house.settings, house.clock)
+    life.companions.append(feed)
     people = page_routes(ground)
-    routes = {**machine_routes(ground, operate), **people.routes}
+    routes = {**machine_routes(ground, operate, feed), **people.routes}
     return Application(routes, people.other, http_limits(house.config), watch, life)
 
 

@@ -29,6 +29,7 @@ from evergrant.assembly import ROUTE_NAMES, application, data_folder, opened
 from evergrant.config import Config, load
 from evergrant.observe.log import set_up
 from evergrant.observe.metrics import Metrics
+from evergrant.protocol.ending import MEDIA_TYPE
 from evergrant.web.app import Application
 
 # From the first byte of a request to its last; the application gives a body less.
@@ -41,6 +42,7 @@ WORKER_VARIABLE: Final = "EVERGRANT_WORKER_SETTINGS"
 BACKLOG: Final = 2_048
 HEALTH_SECONDS: Final = 5
 _TOO_LARGE: Final = b"431 Request Header Fields Too Large", b"The request line or the headers are too large."
+_EVENTS: Final = MEDIA_TYPE.encode("ascii")
 _UNREADABLE: Final = b"400 Bad Request", b"The request cannot be read."
 
 
@@ -61,6 +63,7 @@ class Door(HttpToolsProtocol):
     _large: bool = False
     _parts: list[bytes] | None = None
     _leaving: bool = False
+    _endless: bool = False
 
     def __init__(self, *rest: Any, most: int, **more: Any) -> None:
         super().__init__(*rest, **more)
@@ -124,6 +127,9 @@ class Door(HttpToolsProtocol):
                 declared = value
             elif name in {b"transfer-encoding", b"expect", b"upgrade"}:
                 return False
+            elif name == b"accept" and value == _EVENTS:
+                self._endless = True  # its answer may have no end, and comes in parts
+                return False
         return declared.isdigit() and int(declared) <= trip.LARGEST and self.parser.get_http_version() == "1.1"
 
     def on_body(self, body: bytes) -> None:
@@ -165,8 +171,10 @@ class Door(HttpToolsProtocol):
             self._idle_since = self.loop.time()
 
     def shutdown(self) -> None:
-        """Close, or after the request that is on its way."""
-        if self._parts is None:
+        """Close, or after the request that is on its way; an answer without an end is cut off."""
+        if self._endless:
+            self.transport.abort()
+        elif self._parts is None:
             super().shutdown()
         else:
             self._leaving = True

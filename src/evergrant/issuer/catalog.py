@@ -35,6 +35,8 @@ class Catalog:
         self._checked = 0.0
         self._clients: Mapping[str, Client] = {}
         self._policies: dict[str, Policy] = {}
+        self.longest_access = 0
+        """Of the access lifetimes that clients have of their own, in seconds."""
         self.ring = Ring((), kek)
         self.epoch = Epoch()
 
@@ -69,6 +71,7 @@ class Catalog:
             self.ring = Ring(keys, self._kek)
             self._clients = clients
             self._policies = {}
+            self.longest_access = max((client.access_lifetime or 0 for client in clients.values()), default=0)
             self._revision = revision
 
     def client(self, client_id: str) -> Client | None:

@@ -14,6 +14,7 @@ from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.endpoints.discovery import Discovery
 from evergrant.issuer.endpoints.introspect import IntrospectEndpoint
 from evergrant.issuer.endpoints.operate import Operate
+from evergrant.issuer.endpoints.revocations import RevocationsEndpoint
 from evergrant.issuer.endpoints.revoke import RevokeEndpoint
 from evergrant.issuer.endpoints.token import Grant, TokenEndpoint
 from evergrant.issuer.endpoints.userinfo import UserinfoEndpoint
@@ -37,6 +38,7 @@ from evergrant.issuer.pages.view import Pages
 from evergrant.issuer.passwords import Passwords
 from evergrant.issuer.service.accounts import Accounts
 from evergrant.issuer.service.exchange import Exchanger
+from evergrant.issuer.service.feed import Feed
 from evergrant.issuer.service.flows import Flows
 from evergrant.issuer.service.inspect import Inspector
 from evergrant.issuer.service.lending import Lender, Nobody
@@ -47,6 +49,7 @@ from evergrant.issuer.service.revoke import Revoker
 from evergrant.issuer.service.sign_in import SignIn
 from evergrant.issuer.settings import Settings
 from evergrant.issuer.tally import Tally
+from evergrant.protocol import ending
 from evergrant.store.port import Store
 from evergrant.web.answer import Answer
 from evergrant.web.app import Route
@@ -82,7 +85,7 @@ def token_endpoint(ground: Ground, binder: Binder) -> tuple[TokenEndpoint, Colle
     return TokenEndpoint(ground.catalog, grants, refreshing, binder, ground.clock, ground.tally), grants.keys()
 
 
-def machine_routes(ground: Ground, operate: Operate) -> dict[str, Route]:
+def machine_routes(ground: Ground, operate: Operate, feed: Feed) -> dict[str, Route]:
     """What machines ask."""
     inspector = Inspector(ground.store, ground.catalog, ground.settings, ground.clock)
     binder = Binder(ground.catalog, ground.settings)
@@ -98,6 +101,7 @@ def machine_routes(ground: Ground, operate: Operate) -> dict[str, Route]:
         f"{base}/introspect": Route(
             "introspect", {"POST": IntrospectEndpoint(ground.catalog, inspector, ground.clock)}
         ),
+        f"{base}{ending.PATH}": Route("revocations", {"GET": RevocationsEndpoint(ground.catalog, feed, ground.clock)}),
         f"{base}/userinfo": Route("userinfo", {"GET": userinfo, "POST": userinfo}, cors=True, tell=userinfo.tell),
         f"{base}/jwks": Route("jwks", {"GET": discovery.keys}, cors=True),
         # RFC 8414 section 3.1 inserts the well-known segment before a path; OpenID Connect appends it. Both are served.

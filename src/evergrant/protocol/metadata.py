@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from evergrant.protocol import ending
 from evergrant.protocol.authorization import PROMPTS, RESPONSE_MODES
 from evergrant.protocol.claims import STANDARD
 from evergrant.protocol.dpop import ALGORITHMS as DPOP_ALGORITHMS
@@ -33,6 +34,7 @@ def metadata(
         "revocation_endpoint": f"{issuer}/revoke",
         "introspection_endpoint": f"{issuer}/introspect",
         "end_session_endpoint": f"{issuer}/end_session",
+        ending.METADATA: f"{issuer}{ending.PATH}",
         "scopes_supported": sorted(scopes),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),

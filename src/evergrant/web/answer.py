@@ -1,5 +1,6 @@
 """One answer as a value, and the few shapes answers have."""
 
+from collections.abc import AsyncGenerator
 from typing import Any, Final, NamedTuple
 
 from msgspec import json
@@ -25,6 +26,14 @@ class Answer(NamedTuple):
     status: int
     headers: tuple[Header, ...]
     body: bytes
+
+
+class Stream(NamedTuple):
+    """An answer without an end: parts are sent as they come, until whoever asked goes away or reads too slowly."""
+
+    status: int
+    headers: tuple[Header, ...]
+    parts: AsyncGenerator[bytes, None]
 
 
 _SECRET_JSON: Final = (JSON, *NO_STORE, NO_SNIFF)

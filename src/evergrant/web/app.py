@@ -3,6 +3,8 @@
 Order: host, route, method, headers, body within limits, handler, answer. Routing is one dictionary of exact raw paths.
 """
 
+import asyncio
+import contextlib
 from asyncio import timeout
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple, Protocol
@@ -10,14 +12,18 @@ from typing import Any, Final, NamedTuple, Protocol
 from evergrant.protocol.error import Code, Refused
 from evergrant.protocol.form import FormLimits
 from evergrant.store.port import StoreUnavailable
-from evergrant.web.answer import Answer, Header, plain, refusal
+from evergrant.web.answer import Answer, Header, Stream, plain, refusal
 from evergrant.web.ask import CLIENT_CERT, DPOP, Ask, Network, comes_from, network_of, never
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler = Callable[[Ask], Awaitable[Answer]]
+Streamer = Callable[[Ask], Awaitable[Answer | Stream]]
+NOT_MODIFIED: Final = 304
 BODY_SECONDS: Final = 10
+# Longer than this nobody is waited for who does not read what was sent.
+PART_SECONDS: Final = 10
 # Where a server may put the connection that the answer goes to; it can say whether that is closing.
 WIRE: Final = "evergrant.wire"
 _WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
@@ -42,7 +48,7 @@ class Route(NamedTuple):
     """
 
     name: str
-    methods: Mapping[str, Handler]
+    methods: Mapping[str, Handler | Streamer]
     cors: bool = False
     tell: Tell | None = None
     brief: Brief | None = None
@@ -158,15 +164,35 @@ class Application:
             answer = await self._answer(scope, receive, route, path)
         except Gone:
             return
+        if isinstance(answer, Stream):
+            self._watch.answered(route.name, answer.status, self._watch.monotonic() - started)
+            await self._stream(scope, receive, send, route, answer)
+            return
         body = b"" if scope["method"] == "HEAD" else answer.body
-        headers: list[Header] = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+        headers: list[Header] = [*answer.headers]
+        if answer.status != NOT_MODIFIED:  # its length would be that of the answer that was not sent
+            headers.append((b"content-length", b"%d" % len(answer.body)))
         if route.cors:
             headers += _CORS
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         self._watch.answered(route.name, answer.status, self._watch.monotonic() - started)
 
-    async def _answer(self, scope: Scope, receive: Receive, route: Route, path: bytes) -> Answer:
+    async def _stream(self, scope: Scope, receive: Receive, send: Send, route: Route, answer: Stream) -> None:
+        """Send part after part until one side has had enough. What fails on the way closes the connection."""
+        await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+        sending = asyncio.ensure_future(_sent(answer, send, silent=scope["method"] == "HEAD"))
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            ends = await asyncio.gather(sending, leaving, return_exceptions=True)
+        if isinstance(ends[0], Exception) and not isinstance(ends[0], TimeoutError | StoreUnavailable):
+            self._watch.failed(route.name, ends[0])
+
+    async def _answer(self, scope: Scope, receive: Receive, route: Route, path: bytes) -> Answer | Stream:
         method: str = scope["method"]
         ask: Ask | None = None
         try:
@@ -257,6 +283,23 @@ class Application:
         except TimeoutError as error:
             raise Refused(Code.INVALID_REQUEST, "The body did not arrive in time.", status=408) from error
         return b"".join(parts)
+
+
+async def _sent(answer: Stream, send: Send, *, silent: bool) -> None:
+    """Every part, and the end. Raises `TimeoutError` when nobody reads."""
+    async with contextlib.aclosing(answer.parts) as parts:
+        async for part in parts:
+            if silent:
+                break
+            async with timeout(PART_SECONDS):
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _left(receive: Receive) -> None:
+    """Wait until whoever asked has gone away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 _CORS: Final[tuple[Header, ...]] = (

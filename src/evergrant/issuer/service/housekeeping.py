@@ -14,8 +14,9 @@ from evergrant.domain.event import Event, What
 from evergrant.domain.family import Family
 from evergrant.domain.lease import Lease, kept, taken
 from evergrant.domain.reason import Reason
-from evergrant.issuer.service import sessions
+from evergrant.issuer.service import lasting, sessions
 from evergrant.issuer.service.key_rotation import KeyRotation
+from evergrant.issuer.settings import Settings
 from evergrant.keys import lifecycle
 from evergrant.store.port import Store, Swept, Tx, Which
 
@@ -49,15 +50,18 @@ class _Fenced(Exception):
 class Housekeeper:
     """Sweeps one store, a bit at a time. With *keys*, signing keys get their successors in time.
 
+    With *settings*, ends are forgotten once no access token can be meant by them.
+
     *name* is this process's alone, over all hosts that share the store.
     """
 
     def __init__(
         self, store: Store, clock: Clock, *, name: str, batch: int, interval: int, retention: int,
-        keys: KeyRotation | None = None,
+        keys: KeyRotation | None = None, settings: Settings | None = None,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._name, self._keys = store, clock, name, keys
         self._batch, self._interval, self._retention = batch, interval, retention
+        self._settings = settings
         self._place, self._session_place = b"", ""
         self._lease: Lease | None = None
 
@@ -83,10 +87,17 @@ class Housekeeper:
         records = sum([await self._all(sweep) for sweep in _records(now, self._batch)])
         horizon = now - self._retention
         events = await self._all(lambda tx: tx.events.sweep(horizon, self._batch), MOST_EVENT_BATCHES)
+        if self._settings is not None:
+            await self._endings(self._settings, now)
         ended = await self._sessions(now)
         keys = await self._write(lambda tx: lifecycle.sweep(tx, now))
         successors = await self._keys.rotate_due() if self._keys is not None else 0
         return done._replace(records=records, events=events, sessions=ended, keys=keys, successors=successors)
+
+    async def _endings(self, settings: Settings, now: int) -> None:
+        """Forget the ends that no access token can be meant by any more."""
+        lasts = await self._write(lambda tx: lasting.remember(tx, settings, now))
+        await self._all(lambda tx: tx.endings.sweep(now - lasts - lasting.MARGIN, self._batch))
 
     async def _all(self, sweep: Callable[[Tx], int], most: int = MOST_BATCHES) -> int:
         """Sweep batch after batch for as long as they are full; how many rows went."""
