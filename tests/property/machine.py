@@ -26,7 +26,7 @@ from evergrant.store.port import Which
 from evergrant.testing import specimens
 from evergrant.testing.presenting import Answer
 from tests.property.lines import DAY, KINDS, Facts, Kind, Line
-from tests.property.sides import KEYS, BothSides, Side
+from tests.property.sides import KEYS, BothSides, Kept, Side, SqliteFile
 
 KEEP: Final = 5 * DAY
 MOST_LIVE: Final = 4
@@ -68,13 +68,17 @@ class World(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sides = BothSides()
+        self.sides = BothSides(self.kept())
         self.now = specimens.NOW
         self.lines: list[Line] = []
         self.parents: dict[Secret, set[Secret]] = {}
         self.told = 0
         self.before: dict[bytes, Any] = {}
         self.touched: set[bytes] = set()
+
+    def kept(self) -> Kept:
+        """The store beside the one in memory."""
+        return SqliteFile()
 
     def teardown(self) -> None:
         try:
@@ -246,7 +250,7 @@ class World(RuleBasedStateMachine):
             return side.store.write(lambda tx: tx.families.end(chosen, over))
 
         asked = [ending, *presenting] if first else [*presenting, ending]
-        answers = self._together(asked)
+        answers = self._together(asked, mixed=True)
         if first:
             self._expect_end(chosen, answers.pop(0))
         for answer in answers[:racing]:
@@ -326,7 +330,7 @@ class World(RuleBasedStateMachine):
 
     def _the_trail_tells_what_happened(self) -> None:
         """Both stores tell the same events, and as many as there were rotations and detected reuses."""
-        told = Counter((event.what, event.family_id) for _, event in self.sides.events())
+        told = Counter((event.what, event.family_id) for event in self.sides.events())
         for line in self.lines:
             name = ids.text(ids.Kind.FAMILY, line.born.id)
             assert told[What.FAMILY_ROTATED, name] == line.generation
@@ -375,8 +379,10 @@ class World(RuleBasedStateMachine):
         token, ask, now = line.tokens[generation], self._ask(line, facts), self.now
         return lambda side: side.presenter.present(token, now, ask, line.kind.policy)
 
-    def _together(self, asked: list[Callable[[Side], Awaitable[Any]]]) -> list[Any]:
+    def _together(self, asked: list[Callable[[Side], Awaitable[Any]]], *, mixed: bool = False) -> list[Any]:
         async def all_at_once(side: Side) -> list[Any]:
+            if mixed and not side.orderly:
+                return [await one(side) for one in asked]
             return await asyncio.gather(*(one(side) for one in asked))
 
         return self.sides.do(all_at_once)
