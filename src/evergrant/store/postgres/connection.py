@@ -217,6 +217,15 @@ def is_spent(connection: Connection, error: BaseException) -> bool:
     return connection.closed or connection.broken or code.startswith(SPENT)
 
 
+def warning(diagnostic: errors.Diagnostic) -> str:
+    """What a server's notice warns of; empty when it is less than a warning.
+
+    A commit that is told with a warning is not one to tell of: the wait for a synchronous standby was broken off (by a
+    timeout, by an operator), and a failover now would lose it (attack O-03).
+    """
+    return (diagnostic.message_primary or "a warning") if diagnostic.severity_nonlocalized == "WARNING" else ""
+
+
 @contextmanager
 def translated(place: Address) -> Iterator[None]:
     """Turn a driver's error into `StoreUnavailable`; nothing of the driver leaves this room."""

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import Transformer
 
-from evergrant.store.postgres.connection import Connection, closed
+from evergrant.store.postgres.connection import Connection, closed, warning
 
 LONGEST_TRIP: Final = 15.0
 BINARY: Final = 1
@@ -55,6 +55,8 @@ class Line:
         self._answered: Answered | None = None
         self._writing = False
         self._timer: TimerHandle | None = None
+        self._warning = ""
+        connection.add_notice_handler(self._noted)
         self.lost = False
         loop.add_reader(self._socket, self._readable)
 
@@ -62,6 +64,7 @@ class Line:
         """Send all of *asked*; *answered* is called once, with every result or with the trouble."""
         self._answered = answered
         self._results = []
+        self._warning = ""
         try:
             for statement, values in asked:
                 self._send(statement, values)
@@ -129,7 +132,13 @@ class Line:
         if self._pg.status == pq.ConnStatus.BAD:
             self._lose("server closed the connection")
 
+    def _noted(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        self._warning = self._warning or warning(diagnostic)
+
     def _tell(self) -> None:
+        if self._warning:
+            self._lose(self._warning)
+            return
         answered, self._answered = self._answered, None
         if self._timer is not None:
             self._timer.cancel()

@@ -13,7 +13,7 @@ import psycopg
 from evergrant.store.batch import Answer, Job
 from evergrant.store.port import StoreUnavailable
 from evergrant.store.postgres.asking import Asking
-from evergrant.store.postgres.connection import AGAIN, Address, Connection, is_spent, sentence
+from evergrant.store.postgres.connection import AGAIN, Address, Connection, is_spent, sentence, warning
 from evergrant.store.postgres.sessions import Sessions
 from evergrant.store.postgres.tables import REVISION, PostgresTx
 
@@ -51,7 +51,9 @@ class Transactions:
         if len(batch) > 1:
             try:
                 return self._run(batch, BEGIN, self._writing)
-            except (psycopg.Error, StoreUnavailable):
+            except _Unknown as error:
+                return [Answer(job, None, error) for job in batch]
+            except (psycopg.Error, StoreUnavailable, _NotBegun):
                 pass  # the reason will be whoever's it is
         return [self._alone(job) for job in batch]
 
@@ -115,8 +117,23 @@ class Transactions:
             return answers
 
     def _commit(self, connection: Connection) -> None:
-        """Commit. A connection that dies now leaves the outcome unknown; asking again is safe by the repeat rule."""
-        connection.execute("COMMIT")
+        """Commit. Raises `_Unknown` when the connection dies now, or the server warns: nobody may do the work again."""
+        warned: list[str] = []
+
+        def heard(diagnostic: psycopg.errors.Diagnostic) -> None:
+            warned.extend(filter(None, [warning(diagnostic)]))
+
+        connection.add_notice_handler(heard)
+        try:
+            connection.execute("COMMIT")
+        except psycopg.Error as error:
+            if is_spent(connection, error):
+                raise _Unknown(sentence(self._place, error)) from error
+            raise
+        finally:
+            connection.remove_notice_handler(heard)
+        if warned:
+            raise _Unknown(f"{self._place.shown}: {warned[0]}")
 
     def _one(self, job: Job, tx: Any) -> Answer:
         try:
@@ -137,6 +154,10 @@ class Transactions:
             connection.execute("ROLLBACK TO work")
         connection.execute("RELEASE work")
         return answer
+
+
+class _Unknown(StoreUnavailable):
+    """Whether it was committed nobody knows. Work that found its own effects would take them for somebody else's."""
 
 
 class _NotBegun(Exception):
