@@ -41,8 +41,14 @@ CALLS: Final = (
     ("config check",),
     ("doctor",),
     ("migrate",),
+    ("backup", "everything"),
+    ("restore", "everything", "--replace", "--yes"),
+    ("store copy", "<data>", "elsewhere"),
+    ("store reopen", "<data>", "--yes"),
     ("client delete", "Other", "--yes"),
 )
+# These name their stores themselves.
+NAMED: Final = {"store copy", "store reopen"}
 ENDLESS: Final = {"serve", "demo", "chaos", "keeper run", "keeper serve"}
 
 
@@ -64,8 +70,8 @@ LEAVES: Final = dict(leaves())
 def test_every_command_takes_the_options_that_all_take(name):
     options = {option for each in LEAVES[name].params for option in each.opts}
     assert "--json" in options
-    assert "--data" in options or name == "chaos"
-    assert "--config" in options or name in {"demo", "chaos"}
+    assert "--data" in options or name in {"chaos", *NAMED}
+    assert "--config" in options or name in {"demo", "chaos", *NAMED}
 
 
 @pytest.mark.parametrize("name", LEAVES)
@@ -98,13 +104,18 @@ def test_every_command_prints_one_json_document(tmp_path, monkeypatch, capsys):
     play("a family that lives", tmp_path / "data")
     family = ""
     for verb, *rest in CALLS:
-        code = main([*verb.split(), *(word.replace(FAMILY, family) for word in rest), "--json"])
+        code = main([*verb.split(), *(_named(word, family, tmp_path) for word in rest), "--json"])
         out = capsys.readouterr().out
         record_secrets_in(out)
         said = json.loads(out)
         assert code == (6 if verb == "doctor" else 0), verb
         assert isinstance(said, dict | list), verb
         family = said[0]["id"] if verb == "family list" else family
+
+
+def _named(word, family, folder):
+    paths = {"<data>": folder / "data", "everything": folder / "everything", "elsewhere": folder / "elsewhere"}
+    return family if word == FAMILY else str(paths.get(word, word))
 
 
 PROBE: Final = """

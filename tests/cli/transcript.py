@@ -32,6 +32,8 @@ _VARYING: Final = (
     ("session", r"\bses_[\w-]{22}"),
     ("token key", r"\bmac-[\w-]{12}"),
     ("key", r"(?<![\w-])[\w-]{43}(?![\w-])"),
+    ("moment", r"\b\d+\.\d s\b"),
+    ("checksum", r"\b[0-9a-f]{64}\b"),
     ("fingerprint", r"\b[0-9a-f]{16}\b"),
     ("password", r"\b[a-z2-9]{5}(?:-[a-z2-9]{5}){3,}\b"),
     ("instant", r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"),

@@ -216,6 +216,14 @@ def progress(items: Iterable[T], label: str, length: int | None = None) -> Itera
         yield shown
 
 
+@contextmanager
+def counting(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    """The same for work that says itself how much more is done."""
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=length, label=f"{NAME}: {label}", file=sys.stderr, hidden=hidden) as shown:
+        yield shown.update
+
+
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
     """Run a command, tell by the rules whatever goes wrong, and return the exit code; a command may return its own."""
     try:

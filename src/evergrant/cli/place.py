@@ -151,10 +151,14 @@ def existing(config: Config) -> Path:
 
 
 def _current(config: Config) -> Path:
-    """The same, with the schema of this release: a running server of another release must not have it changed."""
+    """The same, with the schema of this release."""
+    return current(existing(config))
+
+
+def current(path: Path) -> Path:
+    """The same database if it has this release's schema: a running server of another must not have it changed."""
     from evergrant.store.sqlite.migrate import pending
 
-    path = existing(config)
     if pending(path):
         raise Failure(
             f"{path}: made by an earlier release",

@@ -30,6 +30,9 @@ VERBS: Final = (
     Verb("chaos", "Try a client on an authorization server that misbehaves.", "evergrant.cli.chaos"),
     Verb("doctor", "Say what is not fit for production, and why.", "evergrant.cli.doctor"),
     Verb("migrate", "Bring the database up to this release.", "evergrant.cli.migrate"),
+    Verb("backup", "Write everything into one file, while the server goes on.", "evergrant.cli.backup"),
+    Verb("restore", "Fill the store from a backup, or declare that it was restored.", "evergrant.cli.backup"),
+    Verb("store", "Move everything between one file and PostgreSQL.", "evergrant.cli.store"),
 )
 
 
