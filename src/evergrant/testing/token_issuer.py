@@ -69,6 +69,18 @@ class TokenIssuer:
             self._credentials = Credentials(client.id, secret)
         return self._credentials
 
+    # ---- whole sign-ins
+
+    def person(self, subject: str, password: str) -> None:
+        """An account that can sign in on the issuer's pages."""
+        self._call(lambda: self._house.accounts.add(subject, password))
+
+    def application(self, name: str, redirect_uri: str, *, scopes: tuple[str, ...] = ()) -> str:
+        """The id of a public client that signs people in and sends them back to *redirect_uri*."""
+        client, _ = self._register(name, ClientType.NATIVE, redirect_uris=(redirect_uri,), scopes=scopes)
+        self._clients[name] = client
+        return client.id
+
     # ---- minting
 
     def token(
@@ -150,9 +162,10 @@ class TokenIssuer:
 
     def _register(self, name: str, type_: ClientType, **more: Any) -> tuple[Client, str]:
         uris = ("https://app.example/callback",) if type_ is ClientType.SPA else ()
+        said: dict[str, Any] = {"redirect_uris": uris, "scopes": (), **more}
         client = Client(
-            id=self._house.clients.new_id(), name=name, type=type_, auth_method=METHODS[type_], redirect_uris=uris,
-            scopes=(), grant_types=GRANTS_OF[type_], preset=PRESET_OF[type_], created_at=self._now, **more,
+            id=self._house.clients.new_id(), name=name, type=type_, auth_method=METHODS[type_],
+            grant_types=GRANTS_OF[type_], preset=PRESET_OF[type_], created_at=self._now, **said,
         )  # fmt: skip
         made, secret = self._call(lambda: self._house.clients.add(client))
         return made, secret.reveal() if secret is not None else ""

@@ -1,0 +1,142 @@
+"""gRPC: interceptors for both kinds of server. The token comes in the metadata `authorization`.
+
+    server = grpc.aio.server(interceptors=[AsyncGuard(verifier, scopes={"/orders.Orders/List": ("orders:read",)})])
+
+Inside a method `access()` gives what the caller may. A refused call is UNAUTHENTICATED, or PERMISSION_DENIED for what
+the token lacks, with the challenge in the trailing metadata; trouble on this side is UNAVAILABLE.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any, Final
+
+import grpc
+
+from evergrant.resource.access import Access
+from evergrant.resource.refused import Refused
+from evergrant.resource.sync import SyncVerifier
+from evergrant.resource.verifier import Verifier
+
+Scopes = Mapping[str, Iterable[str]]
+_access: ContextVar[Access] = ContextVar("evergrant_access")
+_STATUS: Final = {
+    401: grpc.StatusCode.UNAUTHENTICATED, 400: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED, 503: grpc.StatusCode.UNAVAILABLE,
+}  # fmt: skip
+
+
+def access() -> Access:
+    """What the caller of the current method may. Raises `LookupError` outside a guarded method."""
+    return _access.get()
+
+
+class Guard(grpc.ServerInterceptor):
+    """For `grpc.server`. *scopes* by full method name; *public* names methods that need no token."""
+
+    def __init__(self, verifier: SyncVerifier, *, scopes: Scopes | None = None, public: Iterable[str] = ()) -> None:
+        self._verifier, self._scopes, self._public = verifier, dict(scopes or {}), frozenset(public)
+
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        """As the library asks it."""
+        handler = continuation(details)
+        if handler is None or details.method in self._public:
+            return handler
+        try:
+            found = self._verifier.verify(_header(details), scopes=self._scopes.get(details.method, ()))
+        except Refused as refused:
+            return _refusing(handler, refused)
+        return _with_access(handler, found)
+
+
+class AsyncGuard(grpc.aio.ServerInterceptor):
+    """For `grpc.aio.server`. *scopes* by full method name; *public* names methods that need no token."""
+
+    def __init__(self, verifier: Verifier, *, scopes: Scopes | None = None, public: Iterable[str] = ()) -> None:
+        self._verifier, self._scopes, self._public = verifier, dict(scopes or {}), frozenset(public)
+
+    async def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        """As the library asks it."""
+        handler = await continuation(details)
+        if handler is None or details.method in self._public:
+            return handler
+        try:
+            found = await self._verifier.verify(_header(details), scopes=self._scopes.get(details.method, ()))
+        except Refused as refused:
+            return _refusing_async(handler, refused)
+        return _with_access_async(handler, found)
+
+
+def _header(details: Any) -> str | None:
+    sent = [value for name, value in details.invocation_metadata if name == "authorization"]
+    return ",".join(sent) if sent else None
+
+
+def _trailing(refused: Refused) -> tuple[tuple[str, str], ...]:
+    return tuple((name.lower(), value) for name, value in refused.headers())
+
+
+def _made(handler: Any, behaviour: Callable[..., Any]) -> Any:
+    """A handler of the same shape that behaves as *behaviour* does."""
+    kind = (
+        ("unary" if not handler.request_streaming else "stream")
+        + "_"
+        + ("unary" if not handler.response_streaming else "stream")
+    )
+    make = getattr(grpc, f"{kind}_rpc_method_handler")
+    return make(behaviour, handler.request_deserializer, handler.response_serializer)
+
+
+def _inner(handler: Any) -> Any:
+    return handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+
+
+def _refusing(handler: Any, refused: Refused) -> Any:
+    def behave(_: Any, context: Any) -> Any:
+        context.set_trailing_metadata(_trailing(refused))
+        context.abort(_STATUS[refused.status], refused.error or "unauthenticated")
+
+    return _made(handler, behave)
+
+
+def _refusing_async(handler: Any, refused: Refused) -> Any:
+    async def behave(_: Any, context: Any) -> Any:
+        context.set_trailing_metadata(_trailing(refused))
+        await context.abort(_STATUS[refused.status], refused.error or "unauthenticated")
+
+    async def stream(request: Any, context: Any) -> Any:
+        await behave(request, context)
+        yield
+
+    return _made(handler, stream if handler.response_streaming else behave)
+
+
+def _with_access(handler: Any, found: Access) -> Any:
+    inner = _inner(handler)
+
+    def behave(request: Any, context: Any) -> Any:
+        token = _access.set(found)
+        try:
+            return inner(request, context)
+        finally:
+            _access.reset(token)
+
+    def stream(request: Any, context: Any) -> Any:
+        _access.set(found)
+        yield from inner(request, context)
+
+    return _made(handler, stream if handler.response_streaming else behave)
+
+
+def _with_access_async(handler: Any, found: Access) -> Any:
+    inner = _inner(handler)
+
+    async def behave(request: Any, context: Any) -> Any:
+        _access.set(found)
+        return await inner(request, context)
+
+    async def stream(request: Any, context: Any) -> Any:
+        _access.set(found)
+        async for part in inner(request, context):
+            yield part
+
+    return _made(handler, stream if handler.response_streaming else behave)
