@@ -1,17 +1,9 @@
 """A verifier at a real issuer over HTTP: what is good is good, in both worlds, and everything else has one reason."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from evergrant.resource import Refused, SyncVerifier, Verifier, Why
-from evergrant.testing.token_issuer import TokenIssuer, token_issuer
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[TokenIssuer]:
-    with token_issuer() as running:
-        yield running
+from evergrant.testing.token_issuer import TokenIssuer
 
 
 async def test_r9068_4_a_a_token_of_this_issuer_is_good_and_says_whose_it_is(issuer: TokenIssuer) -> None:
