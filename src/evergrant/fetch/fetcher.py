@@ -119,7 +119,7 @@ class Fetcher:
         async with AsyncExitStack() as open_:
             try:
                 async with asyncio.timeout(self._reach.seconds):
-                    client = await open_.enter_async_context(self._client(None))
+                    client = await open_.enter_async_context(self._client(target, None))
                     answer = await self._sent(client, target, _Said("GET", headers, b""), await self._addresses(target))
                     open_.push_async_callback(answer.aclose)
                     self._judge_head(target, answer)
@@ -195,7 +195,7 @@ class Fetcher:
         return ""
 
     async def _asked(self, target: _Target, said: _Said, addresses: Sequence[str]) -> Fetched:
-        async with self._client(self._reach.seconds) as client:
+        async with self._client(target, self._reach.seconds) as client:
             answer = await self._sent(client, target, said, addresses)
             try:
                 self._judge_head(target, answer)
@@ -203,18 +203,19 @@ class Fetcher:
             finally:
                 await answer.aclose()
 
-    def _client(self, seconds: float | None) -> httpx2.AsyncClient:
+    def _client(self, target: _Target, seconds: float | None) -> httpx2.AsyncClient:
         limits = httpx2.Limits(max_connections=1, max_keepalive_connections=0)
-        if self._tls is None:
-            self._tls = self._context()
-        return httpx2.AsyncClient(
-            verify=self._tls, trust_env=False, follow_redirects=False, limits=limits, timeout=seconds
-        )
+        # Reading the system's authorities takes longer than all the rest: not for http, which is for loopback alone.
+        tls = self._context() if target.scheme == "https" else False
+        return httpx2.AsyncClient(verify=tls, trust_env=False, follow_redirects=False, limits=limits, timeout=seconds)
 
     def _context(self) -> ssl.SSLContext:
-        if self._verify:
-            return ssl.create_default_context(cafile=self._verify)
-        return httpx2.create_ssl_context(trust_env=False)
+        if self._tls is None:
+            if self._verify:
+                self._tls = ssl.create_default_context(cafile=self._verify)
+            else:
+                self._tls = httpx2.create_ssl_context(trust_env=False)
+        return self._tls
 
     async def _sent(
         self, client: httpx2.AsyncClient, target: _Target, said: _Said, addresses: Sequence[str]

@@ -56,7 +56,10 @@ class Core:
         seen = self.seen.get(authorization)
         if seen is None or seen.epoch != self._epoch:
             return None
-        return None if self.due else self.still(seen, authorization, self.clock.now())
+        now = self.clock.monotonic()
+        if now > self.feed_until or (now > self.keys_until and not seen.access.opaque):
+            return None
+        return self.still(seen, authorization, self.clock.now())
 
     def still(self, seen: Seen, authorization: str, now: int) -> Access | None:
         """As `remembered`, when keys and feed were looked at."""
