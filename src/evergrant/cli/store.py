@@ -104,10 +104,13 @@ def reopen_(place: str, yes: bool, as_json: bool) -> None:
     whole.there(named)
     confirm("is nothing served from the place that it was moved to?", yes=yes)
     if named.file is None:
-        raise Failure(f"{named.shown}: PostgreSQL is not served from yet")
-    from evergrant.store.sqlite import alone
+        from evergrant.store.postgres import alone as shared
 
-    alone.reopen(named.file)
+        shared.reopen(named.address)
+    else:
+        from evergrant.store.sqlite import alone
+
+        alone.reopen(named.file)
     if as_json:
         emit_line({"reopened": named.shown})
     note(f"{named.shown} can be used again")

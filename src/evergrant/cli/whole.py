@@ -83,7 +83,9 @@ async def opened(place: Named) -> AsyncIterator[Store]:
     """The store, made where there is none, for as long as the block runs. Raises `StoreUnusable`."""
     store: Store
     if place.file is None:
-        raise Failure(f"{place.shown}: PostgreSQL is not served from yet")
+        from evergrant.store.postgres import PostgresStore
+
+        store = PostgresStore.open(place.address)
     else:
         from evergrant.store.sqlite import SqliteStore
 

@@ -30,15 +30,18 @@ class Table(NamedTuple):
     @property
     def ordered(self) -> bool:
         """Whether every store has its rows in the same order: keys are bytes or numbers."""
-        return self in {FAMILY, EVENT}
+        return self in {FAMILY, EVENT, ENDING}
 
 
 FAMILY: Final = Table("family", (*Family._fields[:-2], *Head._fields, "ended_at", "reason"))
 EVENT: Final = Table("event", ("number", *Event._fields))
+ENDING: Final = Table("ending", ("number", "at", "document"))
 META: Final = Table("meta", ("name", "value"))
 RECORDS: Final = tuple(Table(shape.table, (shape.key, *shape.found_by, "ends", "document")) for shape in SHAPES)
 # The leases are the old place's: who keeps house there has no say in the new one.
-TABLES: Final = (META, *(table for table in RECORDS if table.name != "lease"), FAMILY, EVENT)
+TABLES: Final = (META, *(table for table in RECORDS if table.name != "lease"), FAMILY, EVENT, ENDING)
+# Those whose rows have numbers that are never given twice.
+NUMBERED: Final = (EVENT, ENDING)
 
 
 class Bulk(Protocol):
@@ -68,12 +71,12 @@ class Bulk(Protocol):
         """Delete everything."""
         ...
 
-    def last_number(self) -> int:
-        """The last number that an event was given, swept or not."""
+    def numbers(self) -> dict[str, int]:
+        """The last number that was given, swept or not, in each of `NUMBERED`."""
         ...
 
-    def number_after(self, number: int) -> None:
-        """Let the next event have a number after this one."""
+    def number_after(self, table: Table, number: int) -> None:
+        """Let the next row of one of `NUMBERED` have a number after this one."""
         ...
 
     def freeze(self) -> None:

@@ -11,7 +11,7 @@ from evergrant.domain.reason import Refusal
 from evergrant.domain.rotation import Verdict
 from evergrant.entropy import SeededEntropy
 from evergrant.store.moving import file
-from evergrant.store.moving.backup import Made, NotEmpty, back_up, declare, restore
+from evergrant.store.moving.backup import FORGOTTEN, Made, NotEmpty, back_up, declare, restore
 from evergrant.store.moving.file import BadBackup, checked
 from evergrant.store.port import EventQuery
 from evergrant.testing import specimens
@@ -32,9 +32,9 @@ async def test_what_is_restored_is_what_was_backed_up_row_by_row_and_event_numbe
     assert epoch == Epoch(1, 1)
     rows, number = await target.read(content)
     told = rows["event"].pop()
-    assert (told[0], told[2]) == (3_001, What.STORE_RESTORED)
+    assert (told[0], told[2]) == (3_000 + FORGOTTEN + 1, What.STORE_RESTORED)
     expected, last = before
-    assert number == last + 1
+    assert number == {"event": last["event"] + FORGOTTEN + 1, "ending": last["ending"] + FORGOTTEN}
     metas = [dict(rows.pop("meta")), dict(expected.pop("meta"))]
     assert metas[0] == {**metas[1], "epoch": 1, "restored": 1, "revision": metas[1]["revision"] + 1}
     assert rows == expected
@@ -142,7 +142,7 @@ def small(tmp_path):
     with file.written(place, replace=False) as out:
         writing = file.Writing(out)
         columns = {table.name: list(table.columns) for table in file.TABLES}
-        writing.head(file.Head(NOW, "1", "s", 0, 3, columns))
+        writing.head(file.Head(NOW, "1", "s", 0, {"event": 3}, columns))
         writing.page(file.TABLES[0], [("revision", 1)])
         writing.end({"meta": file.Sum(1, "0" * 64)})
     return place
@@ -150,7 +150,7 @@ def small(tmp_path):
 
 def test_every_cut_and_every_changed_byte_of_a_backup_is_noticed(small):
     whole = small.read_bytes()
-    assert checked(small).head.last_number == 3
+    assert checked(small).head.numbers == {"event": 3}
     for length in range(len(whole)):
         small.write_bytes(whole[:length])
         with pytest.raises(BadBackup):
@@ -172,7 +172,7 @@ async def test_a_backup_of_other_tables_names_its_release(full, tmp_path):
     place = tmp_path / "b"
     with file.written(place, replace=False) as out:
         writing = file.Writing(out)
-        writing.head(file.Head(NOW, "9.9", "s", 0, 3, {"family": ["id", "more"]}))
+        writing.head(file.Head(NOW, "9.9", "s", 0, {}, {"family": ["id", "more"]}))
         writing.end({})
     with pytest.raises(BadBackup, match=r"release 9\.9"):
         checked(place)

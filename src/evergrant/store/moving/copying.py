@@ -7,15 +7,15 @@ source that is opened again. At no moment can both be served from.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import Queue
 from typing import Any, NamedTuple
 
-from evergrant.store.bulk import TABLES, Row, Table, Value
+from evergrant.store.bulk import NUMBERED, TABLES, Row, Table, Value
 from evergrant.store.moving.backup import NotEmpty, is_empty
 from evergrant.store.moving.rows import Progress, Sum, Sums, differing, mark, pages, rest, summed
-from evergrant.store.port import Store
+from evergrant.store.port import Store, StoreUnavailable
 
 DEEP = 8
 """Pages on the way at most."""
@@ -134,8 +134,8 @@ async def copy(
         cause = await other.give_up()
         if left:
             await source.write(_come_back)
-        if isinstance(trouble, _Stopped) and cause is not None:
-            raise cause from trouble
+        if isinstance(trouble, _Stopped):
+            raise cause or StoreUnavailable("the move was interrupted") from trouble
         raise
     return copied
 
@@ -164,8 +164,8 @@ def _last(
     sums, again = Sums(), 0
     for table in TABLES:
         again += _caught_up(tx, other, table, [one for one in seen if one.table == table], sums)
-    number, ours = tx.bulk.last_number(), sums.result()
-    wrong = differing(ours, other.ask(lambda there: _compared(there, number, progress)))
+    numbers, ours = tx.bulk.numbers(), sums.result()
+    wrong = differing(ours, other.ask(lambda there: _compared(there, numbers, progress)))
     if wrong:
         raise NotTheSame("; ".join(wrong))
     tx.bulk.leave(whither)
@@ -197,8 +197,9 @@ def _caught_up(tx: Any, other: _Target, table: Table, seen: list[_Seen], sums: S
     return again
 
 
-def _compared(there: Any, number: int, progress: Progress) -> dict[str, Sum]:
-    there.bulk.number_after(number)
+def _compared(there: Any, numbers: Mapping[str, int], progress: Progress) -> dict[str, Sum]:
+    for table in NUMBERED:
+        there.bulk.number_after(table, numbers[table.name])
     return summed(there.bulk, progress)
 
 

@@ -28,13 +28,13 @@ class BadBackup(Exception):
 
 
 class Head(NamedTuple):
-    """What a backup says of itself. *columns* of each table; *last_number* of the audit trail, swept or not."""
+    """What a backup says of itself. *columns* of each table; *numbers* as in `store.bulk.Bulk`."""
 
     made_at: int
     release: str
     source: str
     epoch: int
-    last_number: int
+    numbers: dict[str, int]
     columns: dict[str, list[str]]
 
 

@@ -1,8 +1,13 @@
-"""Whether somebody else has the database open."""
+"""Whether somebody else has the database open, and opening again what was left for another store."""
 
 from typing import Final
 
-from evergrant.store.postgres.connection import address, connect, translated
+import psycopg
+
+from evergrant.store.port import StoreUnusable
+from evergrant.store.postgres.asking import Asking
+from evergrant.store.postgres.bulk import PostgresBulk
+from evergrant.store.postgres.connection import address, connect, sentence, translated
 
 _OTHERS: Final = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -18,5 +23,20 @@ def in_use(url: str) -> bool:
         with translated(place):
             row = connection.execute(_OTHERS).fetchone()
         return bool(row and row[0])
+    finally:
+        connection.close()
+
+
+def reopen(url: str) -> None:
+    """Give a store back what was left for another one. Raises `StoreUnusable`, also when it was not left."""
+    place = address(url)
+    connection = connect(place)
+    try:
+        with connection.transaction():
+            PostgresBulk(Asking(connection)).come_back()
+    except psycopg.errors.UndefinedTable as error:
+        raise StoreUnusable(f"{place.shown}: it was not moved away, or is no Evergrant database") from error
+    except psycopg.Error as error:
+        raise StoreUnusable(sentence(place, error)) from error
     finally:
         connection.close()

@@ -24,6 +24,7 @@ import psycopg
 from psycopg import sql
 
 from evergrant.store.port import StoreUnusable
+from evergrant.store.postgres.bulk import AWAY
 from evergrant.store.postgres.connection import Address, Connection, connect, sentence
 
 LONGEST_WAIT: Final = "120s"
@@ -160,6 +161,8 @@ def _applied(connection: Connection, room: Room) -> dict[int, Any]:
 def _missing(place: Address, connection: Connection, room: Room, known: Sequence[Step]) -> list[Step]:
     """What is still to be applied. Raises `StoreUnusable` when this release must not touch the database."""
     done = _applied(connection, room)
+    if AWAY in done:
+        raise StoreUnusable(f"{place.shown}: everything in it was moved to {done[AWAY][1]}; let the server use that")
     newest = max((one.number for one in known), default=0)
     for number, name, works_with, _ in done.values():
         if number > newest and works_with > newest:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from evergrant.store.bulk import META, RECORDS, TABLES, Row, Table, Value
+from evergrant.store.bulk import META, NUMBERED, RECORDS, TABLES, Row, Table, Value
 from evergrant.store.sqlite.connection import Connection
 
 AWAY: Final = 9_999
@@ -46,12 +46,14 @@ class SqliteBulk:
         for table in _ALL:
             self._cursor.execute(f"DELETE FROM {table.name}")  # noqa: S608 - own names
 
-    def last_number(self) -> int:
-        return self._number("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event'")
+    def numbers(self) -> dict[str, int]:
+        rows: list[Any] = self._cursor.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+        found = dict(rows)
+        return {table.name: int(found.get(table.name, 0)) for table in NUMBERED}
 
-    def number_after(self, number: int) -> None:
-        self._cursor.execute("DELETE FROM sqlite_sequence WHERE name = 'event'")
-        self._cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ?)", (number,))
+    def number_after(self, table: Table, number: int) -> None:
+        self._cursor.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.name,))
+        self._cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, number))
 
     def freeze(self) -> None:
         """Nothing to do: a transaction that writes is the only one."""
