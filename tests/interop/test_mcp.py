@@ -1,11 +1,8 @@
 """An MCP client of the official SDK: it signs in by what the server says, calls a tool, and is told when that ends."""
 
 import asyncio
-import re
 import socket
 import time
-from html import unescape
-from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
@@ -17,11 +14,11 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull,
 
 from evergrant.config import Config
 from evergrant.testing.token_issuer import TokenIssuer, token_issuer
+from tests.person import NAME, PASSWORD, Person
 from tests.resource.frameworks.running import example
 from tests.secrecy import record_secret
 
 CALLBACK = "http://127.0.0.1:8765/callback"
-NAME, PASSWORD = "ada@example.com", "unlikely lantern orbit"
 SCOPES = {"orders:read": "Read your orders", "offline_access": "Stay connected"}
 
 
@@ -48,45 +45,18 @@ class Memory(TokenStorage):
         self.client = client_info
 
 
-class Ada:
-    """A person with a browser, who signs in and agrees. *asked* counts how often she was sent to sign in."""
+class Ada(Person):
+    """The person, as the SDK asks for her."""
 
     def __init__(self) -> None:
-        self.asked = 0
-        self._came_back = ""
-        self._web = requests.Session()
+        super().__init__(CALLBACK)
+        self._said: dict[str, str] = {}
 
-    async def go(self, url: str) -> None:
-        self.asked += 1
-        page = self._web.get(url, timeout=30, allow_redirects=False)
-        for _ in range(12):
-            if page.is_redirect:
-                where = urljoin(page.url, page.headers["location"])
-                if where.startswith(CALLBACK):
-                    self._came_back = where
-                    return
-                page = self._web.get(where, timeout=30, allow_redirects=False)
-            else:
-                page = self._send(page)
-        raise AssertionError(f"the sign-in does not end: {page.url}")
+    async def sent(self, url: str) -> None:
+        self._said = await asyncio.to_thread(self.go, url)
 
     async def code(self) -> AuthorizationCodeResult:
-        said = {name: values[0] for name, values in parse_qs(urlsplit(self._came_back).query).items()}
-        return AuthorizationCodeResult(code=said["code"], state=said.get("state"), iss=said.get("iss"))
-
-    def _send(self, page: requests.Response) -> requests.Response:
-        form = next(text for text in re.findall(r"<form\b.*?</form>", page.text, re.DOTALL) if 'name="csrf"' in text)
-        action = re.search(r'action="([^"]+)"', form)
-        fields = {
-            unescape(name): unescape(value)
-            for name, value in re.findall(r'<input type="hidden"[^>]*name="([^"]*)" value="([^"]*)"', form)
-        }
-        if 'name="password"' in form:
-            fields |= {"username": NAME, "password": PASSWORD}
-        elif 'name="decision"' in form:
-            fields["decision"] = "allow"
-        assert action is not None
-        return self._web.post(urljoin(page.url, action[1]), fields, timeout=30, allow_redirects=False)
+        return AuthorizationCodeResult(code=self._said["code"], state=self._said["state"], iss=self._said["iss"])
 
 
 def free_port() -> int:
@@ -120,7 +90,7 @@ async def test_an_mcp_client_signs_in_calls_a_tool_is_revoked_and_asks_its_perso
         ada = Ada()
         storage = Memory(issuer.application("An MCP client", CALLBACK, scopes=tuple(SCOPES)))
         said = OAuthClientMetadata(redirect_uris=[CALLBACK], token_endpoint_auth_method="none", scope=" ".join(SCOPES))
-        provider = OAuthClientProvider(url, said, storage, ada.go, ada.code)
+        provider = OAuthClientProvider(url, said, storage, ada.sent, ada.code)
         assert (await orders(url, provider)).startswith("orders of usr_")
         assert ada.asked == 1
         assert (await orders(url, provider)).startswith("orders of usr_")

@@ -65,9 +65,13 @@ class TokenIssuer:
     def credentials(self) -> Credentials:
         """A service that may introspect the tokens for `audience`."""
         if self._credentials is None:
-            client, secret = self._register("api", ClientType.SERVICE, resources=(self.audience,))
-            self._credentials = Credentials(client.id, secret)
+            self._credentials = self.service("api")
         return self._credentials
+
+    def service(self, name: str, **more: Any) -> Credentials:
+        """Another API for the same audience; *more* as a client's registration has it."""
+        client, secret = self._register(name, ClientType.SERVICE, **{"resources": (self.audience,), **more})
+        return Credentials(client.id, secret)
 
     # ---- whole sign-ins
 
@@ -162,10 +166,10 @@ class TokenIssuer:
 
     def _register(self, name: str, type_: ClientType, **more: Any) -> tuple[Client, str]:
         uris = ("https://app.example/callback",) if type_ is ClientType.SPA else ()
-        said: dict[str, Any] = {"redirect_uris": uris, "scopes": (), **more}
+        said = {"redirect_uris": uris, "scopes": (), "grant_types": GRANTS_OF[type_], **more}
         client = Client(
             id=self._house.clients.new_id(), name=name, type=type_, auth_method=METHODS[type_],
-            grant_types=GRANTS_OF[type_], preset=PRESET_OF[type_], created_at=self._now, **said,
+            preset=PRESET_OF[type_], created_at=self._now, **said,
         )  # fmt: skip
         made, secret = self._call(lambda: self._house.clients.add(client))
         return made, secret.reveal() if secret is not None else ""
