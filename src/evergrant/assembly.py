@@ -33,13 +33,14 @@ from evergrant.issuer.service.lending import Lender, Nobody
 from evergrant.issuer.settings import Settings, settings_of
 from evergrant.keys import local
 from evergrant.keys.lifecycle import ensure
-from evergrant.keys.port import Kek
+from evergrant.keys.port import Kek, KeyUnusable
 from evergrant.observe.log import fields
 from evergrant.observe.metrics import Metrics
 from evergrant.observe.watch import Watch
 from evergrant.protocol.form import FormLimits
 from evergrant.store.port import Store, StoreUnavailable, StoreUnusable
-from evergrant.store.sqlite import FILE_NAME, SqliteStore
+from evergrant.store.sqlite import FILE_NAME
+from evergrant.store.whereabouts import Whereabouts
 from evergrant.web.app import Application, HttpLimits
 
 _LOG: Final = logging.getLogger("evergrant.issuer")
@@ -101,9 +102,20 @@ def open_kek(config: Config, entropy: Entropy) -> Kek:
         return local.LocalKek(config.keys.key_encryption_key)
     if config.keys.key_encryption_key_file is not None:
         return local.from_file(config.keys.key_encryption_key_file, entropy, make=False)
-    folder = data_folder(config)
+    path, where = data_folder(config) / local.FILE_NAME, whereabouts(config)
     # A database whose key is gone must not get a new key: nothing in it could ever be read again.
-    return local.from_file(folder / local.FILE_NAME, entropy, make=not (folder / DATABASE).exists())
+    make = not path.exists() and not where.is_keyed()
+    if not make and not path.exists() and config.store.url:
+        raise KeyUnusable(
+            f"{where.shown} was set up with a key-encryption key that is not here: give every node the same one, in "
+            "keys.key_encryption_key_file or EVERGRANT_KEYS_KEY_ENCRYPTION_KEY"
+        )
+    return local.from_file(path, entropy, make=make)
+
+
+def whereabouts(config: Config) -> Whereabouts:
+    """Where the issuer's store is."""
+    return Whereabouts(config.store.data, config.store.url, config.store.connections)
 
 
 class Given(NamedTuple):
@@ -120,7 +132,7 @@ async def opened(config: Config, metrics: Metrics | None = None, given: Given = 
     metrics = metrics or Metrics(endpoints=ROUTE_NAMES)
     entropy, clock = given.entropy or SystemEntropy(), given.clock or clock_from_environment(os.environ)
     kek = open_kek(config, entropy)
-    store = given.store or SqliteStore.open(data_folder(config) / DATABASE, metrics.settle_batch.observe)
+    store = given.store or whereabouts(config).open(metrics.settle_batch.observe)
     passwords = Passwords(config)
     try:
         house = House(config, settings_of(config), store, kek, clock, entropy, passwords, metrics)

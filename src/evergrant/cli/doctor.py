@@ -61,9 +61,9 @@ def _findings(place: Place) -> Iterator[Finding]:
     from evergrant.store.port import StoreUnavailable, StoreUnusable
 
     config = place.config
-    database, clock = existing(config), clock_from_environment(os.environ)
+    database, clock = existing(config).file, clock_from_environment(os.environ)
     yield from address(config)
-    on_disk = list(files(config, database, clock))
+    on_disk = list(files(config, database, clock)) if database is not None else []
     yield from on_disk
     if any(finding.check == "database" and finding.verdict is Verdict.FAIL for finding in on_disk):
         return

@@ -19,10 +19,13 @@ def migrate_(check: bool, place: Place, as_json: bool) -> int:
     beforehand shows what it does and how long it takes. Make a copy first; an earlier release will refuse the database
     afterwards.
     """
-    from evergrant.store.sqlite.migrate import migrate, pending
+    from evergrant.assembly import whereabouts
 
-    path = existing(place.config)
-    steps = pending(path) if check else migrate(path)
+    config = place.config
+    where = whereabouts(config)
+    if where.file is not None:
+        existing(config)  # a file is made by serving; tables in a database may be made by whoever may make tables
+    steps = where.pending() if check else where.migrate()
     if as_json:
         emit_line({"pending" if check else "applied": steps})
     elif not steps:

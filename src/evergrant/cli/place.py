@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evergrant.config import Config
     from evergrant.config.load import Loaded
     from evergrant.store.port import Store, Tx
+    from evergrant.store.whereabouts import Whereabouts
 
 T = TypeVar("T")
 
@@ -33,11 +34,12 @@ class Place:
 
     file: Path | None = None
     folder: str | None = None
+    url: str | None = None
 
     @property
     def overrides(self) -> dict[str, Any]:
         """What it said, by the configuration's names."""
-        return {"store.data": self.folder}
+        return {"store.data": self.folder, "store.url": self.url}
 
     def loaded(self, **more: object) -> Loaded:
         """Load the configuration, with more of what the command line said: `server__listen="127.0.0.1:0"`."""
@@ -53,7 +55,7 @@ class Place:
 
 
 def placed(command: Callable[..., T]) -> Callable[..., T]:
-    """Give a command `--config` and `--data`; it receives a `Place`."""
+    """Give a command `--config`, `--data` and `--store`; it receives a `Place`."""
 
     @click.option(
         "--config", "file", type=click.Path(path_type=Path), metavar="FILE",
@@ -63,9 +65,14 @@ def placed(command: Callable[..., T]) -> Callable[..., T]:
         "--data", "folder", metavar="DIR",
         help="The directory with the database and the keys.  [env: EVERGRANT_STORE_DATA; default: ./evergrant-data]",
     )  # fmt: skip
+    @click.option(
+        "--store", "url", metavar="URL",
+        help="A PostgreSQL database instead of the file in that directory: postgresql://USER@HOST/DATABASE. Others on "
+        "this machine can read the command line; a password belongs elsewhere.  [env: EVERGRANT_STORE_URL, PGPASSFILE]",
+    )  # fmt: skip
     @functools.wraps(command)
-    def called(*args: Any, file: Path | None, folder: str | None, **options: Any) -> T:
-        return command(*args, place=Place(file, folder), **options)
+    def called(*args: Any, file: Path | None, folder: str | None, url: str | None, **options: Any) -> T:
+        return command(*args, place=Place(file, folder, url), **options)
 
     return called
 
@@ -84,10 +91,9 @@ async def reading(place: Place) -> AsyncIterator[Reading]:
     import os
 
     from evergrant.clock import clock_from_environment
-    from evergrant.store.sqlite import SqliteStore
 
     config = place.config
-    store = SqliteStore.open(_current(config))
+    store = _current(config).open()
     try:
         yield Reading(config, store, clock_from_environment(os.environ))
     finally:
@@ -112,12 +118,11 @@ def read_at(place: Place, work: Callable[[Tx, int], T]) -> T:
 
 def change(place: Place, work: Callable[[House], Awaitable[T]], *, make: bool = False) -> T:
     """What *work* did in the open house; *make* a new store where there is none."""
-    from evergrant.assembly import opened
-    from evergrant.store.sqlite import FILE_NAME
+    from evergrant.assembly import opened, whereabouts
 
     async def once() -> T:
         config = place.config
-        if not make or (config.store.data / FILE_NAME).exists():
+        if not make or whereabouts(config).exists():
             _current(config)
         async with opened(config) as house:
             return await work(house)
@@ -136,36 +141,44 @@ def finished(work: Callable[[], Awaitable[T]]) -> T:
         return asyncio.run(whole())
 
 
-def existing(config: Config) -> Path:
-    """The database of a data directory that has one."""
-    from evergrant.store.sqlite import FILE_NAME
+def existing(config: Config) -> Whereabouts:
+    """Where the store is, of an issuer that has one."""
+    from evergrant.assembly import whereabouts
 
-    path = config.store.data / FILE_NAME
-    if not path.exists():
+    where = whereabouts(config)
+    if not where.exists():
+        asked = "name its directory with --data or EVERGRANT_STORE_DATA, or its database with --store"
         raise Failure(
-            f"{config.store.data}: there is no issuer here",
-            hint="name its directory with --data or EVERGRANT_STORE_DATA; a new one is made by: evergrant serve",
+            f"{where.shown if where.url else config.store.data}: there is no issuer here",
+            hint=f"{asked}; a new one is made by: evergrant serve",
             code=Exit.NOT_FOUND,
         )
-    return path
+    return where
 
 
-def _current(config: Config) -> Path:
+def _current(config: Config) -> Whereabouts:
     """The same, with the schema of this release."""
-    return current(existing(config))
+    where = existing(config)
+    _refuse(where.shown, where.pending())
+    return where
 
 
 def current(path: Path) -> Path:
-    """The same database if it has this release's schema: a running server of another must not have it changed."""
+    """A database file if it has this release's schema."""
     from evergrant.store.sqlite.migrate import pending
 
-    if pending(path):
+    _refuse(str(path), pending(path))
+    return path
+
+
+def _refuse(shown: str, pending: list[str]) -> None:
+    """Refuse another schema than this release's: a running server of another release must not have it changed."""
+    if pending:
         raise Failure(
-            f"{path}: made by an earlier release",
+            f"{shown}: made by an earlier release",
             hint="stop its server, make a copy, and bring it up to this release with: evergrant migrate",
             code=Exit.CONFLICT,
         )
-    return path
 
 
 @contextmanager

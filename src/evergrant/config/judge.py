@@ -66,12 +66,9 @@ def _judge_server(config: Config) -> Iterator[Conflict]:
 
 
 def _judge_store(config: Config) -> Iterator[Conflict]:
-    url = config.store.url
-    if url.startswith(("postgresql://", "postgres://")):
-        sentence = "store.url names PostgreSQL, which is not served yet: leave it empty to use SQLite"
+    if config.store.url and not config.store.url.startswith(("postgresql://", "postgres://")):
+        sentence = "store.url must begin with postgresql://, or be empty for SQLite in the data directory"
         yield Conflict(("store.url",), sentence)
-    elif url:
-        yield Conflict(("store.url",), "store.url must be empty: SQLite in the data directory is the only store today")
 
 
 def _judge_keys(config: Config) -> Iterator[Conflict]:

@@ -132,6 +132,13 @@ class StoreConfig:
         "A file that holds `url` alone.",
         "Orchestrators mount secrets as files; a variable shows in every listing of the process's environment.",
     )
+    connections: int = key(
+        Whole(6, 100),
+        10,
+        "How many connections one process may hold at the database of `url`; SQLite needs none.",
+        "Two carry all refreshes, one waits for rows that others hold, one listens, the rest write and read; a server "
+        "allows a hundred by default, which is nine processes and an operator.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

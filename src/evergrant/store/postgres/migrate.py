@@ -119,6 +119,19 @@ def is_there(place: Address, room: Room = ISSUER) -> bool:
         connection.close()
 
 
+def is_keyed(place: Address) -> bool:
+    """Whether the issuer's tables hold keys. Raises `StoreUnusable`."""
+    connection = connect(place, read_only=True)
+    try:
+        if not _applied(connection, ISSUER):
+            return False
+        return bool(connection.execute("SELECT FROM evergrant.key_ LIMIT 1").fetchall())
+    except psycopg.Error as error:
+        raise StoreUnusable(sentence(place, error)) from error
+    finally:
+        connection.close()
+
+
 def _named(room: Room, text: LiteralString) -> sql.Composed:
     return sql.SQL(text).format(sql.Identifier(room.schema, "migration"))
 

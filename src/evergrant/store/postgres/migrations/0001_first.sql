@@ -40,19 +40,19 @@ CREATE INDEX event_family ON evergrant.event (family)
   WHERE family <> ''::bytea AND what NOT IN ('family.rotated', 'family.refreshed');
 CREATE TABLE evergrant.event_other PARTITION OF evergrant.event DEFAULT;
 
-CREATE TABLE evergrant.client (id text PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL);
+CREATE TABLE evergrant.client (id text COLLATE "C" PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL);
 CREATE TABLE evergrant.account (
-  id text PRIMARY KEY, username text NOT NULL UNIQUE, ends bigint NOT NULL, document bytea NOT NULL
+  id text COLLATE "C" PRIMARY KEY, username text NOT NULL UNIQUE, ends bigint NOT NULL, document bytea NOT NULL
 );
 CREATE TABLE evergrant.session (
-  id text PRIMARY KEY, digest bytea NOT NULL UNIQUE, account_id text NOT NULL, previous bytea,
+  id text COLLATE "C" PRIMARY KEY, digest bytea NOT NULL UNIQUE, account_id text NOT NULL, previous bytea,
   ends bigint NOT NULL, document bytea NOT NULL
 );
 CREATE INDEX session_account ON evergrant.session (account_id);
 CREATE INDEX session_previous ON evergrant.session (previous) WHERE previous IS NOT NULL;
 CREATE INDEX session_ends ON evergrant.session (ends);
 CREATE TABLE evergrant.grant_ (
-  id text PRIMARY KEY, account_id text NOT NULL, client_id text NOT NULL, ends bigint NOT NULL,
+  id text COLLATE "C" PRIMARY KEY, account_id text NOT NULL, client_id text NOT NULL, ends bigint NOT NULL,
   document bytea NOT NULL
 );
 CREATE INDEX grant_account ON evergrant.grant_ (account_id, client_id);
@@ -65,24 +65,24 @@ CREATE INDEX code_ends ON evergrant.code (ends);
 CREATE TABLE evergrant.flow (digest bytea PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL);
 CREATE INDEX flow_ends ON evergrant.flow (ends);
 CREATE TABLE evergrant.notice (
-  family_id text PRIMARY KEY, account_id text NOT NULL, ends bigint NOT NULL, document bytea NOT NULL
+  family_id text COLLATE "C" PRIMARY KEY, account_id text NOT NULL, ends bigint NOT NULL, document bytea NOT NULL
 );
 CREATE INDEX notice_account ON evergrant.notice (account_id);
-CREATE TABLE evergrant.key_ (id text PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL);
-CREATE TABLE evergrant.barred (jti text PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL);
+CREATE TABLE evergrant.key_ (id text COLLATE "C" PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL);
+CREATE TABLE evergrant.barred (jti text COLLATE "C" PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL);
 CREATE INDEX barred_ends ON evergrant.barred (ends);
-CREATE TABLE evergrant.bucket (key text PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL)
+CREATE TABLE evergrant.bucket (key text COLLATE "C" PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL)
   WITH (fillfactor = 75);
 CREATE INDEX bucket_ends ON evergrant.bucket (ends);
 
-CREATE TABLE evergrant.lease (name text PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL)
+CREATE TABLE evergrant.lease (name text COLLATE "C" PRIMARY KEY, ends bigint NOT NULL, document bytea NOT NULL)
   WITH (fillfactor = 75);
 
 -- What ended, for those who must hear of it at once; written with the end itself, kept for the life of an access token.
 CREATE SEQUENCE evergrant.ending_number;
 CREATE TABLE evergrant.ending (number bigint PRIMARY KEY, at bigint NOT NULL, document bytea NOT NULL);
 
-CREATE TABLE evergrant.meta (name text PRIMARY KEY, value bigint NOT NULL);
+CREATE TABLE evergrant.meta (name text COLLATE "C" PRIMARY KEY, value bigint NOT NULL);
 INSERT INTO evergrant.meta VALUES ('revision', 0), ('epoch', 0), ('restored', 0);
 -- The newest end that was swept: the number given last is remembered though its row is gone.
 CREATE TABLE evergrant.ending_swept (number bigint NOT NULL);
