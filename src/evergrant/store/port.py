@@ -155,6 +155,13 @@ class Events(Protocol):
         """Of the *limit* oldest events by number, delete those told before an instant; how many went."""
         ...
 
+    def arrange(self, now: int, before: int) -> int:
+        """Make room for what will be told, and let go at once of whole days that were over before an instant.
+
+        About how many events went. Nothing to do for a store whose trail is in one piece; *before* 0 lets go of none.
+        """
+        ...
+
 
 class Endings(Protocol):
     """What ended, for those who must hear of it at once. Kept for little more than the life of an access token."""

@@ -92,6 +92,8 @@ class Housekeeper:
         ended = await self._sessions(now)
         keys = await self._write(lambda tx: lifecycle.sweep(tx, now))
         successors = await self._keys.rotate_due() if self._keys is not None else 0
+        # Last of all: where somebody reads the trail for long it fails, and is tried again in the next round.
+        events += await self._write(lambda tx: tx.events.arrange(now, horizon))
         return done._replace(records=records, events=events, sessions=ended, keys=keys, successors=successors)
 
     async def _endings(self, settings: Settings, now: int) -> None:

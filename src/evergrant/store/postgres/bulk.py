@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from evergrant.store.bulk import EVENT, FAMILY, META, NUMBERED, RECORDS, TABLES, Row, Table, Value
+from evergrant.store.postgres import partitions
 from evergrant.store.postgres.asking import Asking, writable
 from evergrant.store.postgres.events import family_key, family_name
 
@@ -14,6 +15,7 @@ _ALL: Final = tuple(dict.fromkeys((*TABLES, *RECORDS)))
 # Whoever commits reads the revision; it says nothing that anybody could use.
 _LEAVING: Final = tuple(table for table in _ALL if table != META)
 _ONLINE: Final = FAMILY.columns.index("online")
+_AT: Final = EVENT.columns.index("at")
 _FAMILY_ID: Final = EVENT.columns.index("family_id")
 
 
@@ -50,6 +52,8 @@ class PostgresBulk:
     def load(self, table: Table, rows: Sequence[Row]) -> None:
         if not rows:
             return
+        if table == EVENT:
+            partitions.make(self._ask, {int(row[_AT] or 0) // partitions.DAY * partitions.DAY for row in rows})
         turned = _WRITTEN.get(table, _as_it_is)
         statement = f"COPY evergrant.{table.name} ({_columns(table)}) FROM STDIN"
         with self._ask.connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from evergrant.domain import id as ids
 from evergrant.domain.event import Event, What
 from evergrant.store.port import EventQuery
+from evergrant.store.postgres import partitions
 from evergrant.store.postgres.asking import Asking, writable
 
 COLUMNS: Final = (
@@ -109,6 +110,10 @@ class Events:
         order = "DESC" if query.newest else "ASC"
         given |= {"after": query.after, "limit": query.limit, "family": family_key(query.family_id)}
         return [_event(row) for row in self._ask.rows(f"{sql} ORDER BY number {order} LIMIT %(limit)s", given)]
+
+    def arrange(self, now: int, before: int) -> int:
+        self.flush()
+        return partitions.arrange(self._ask, now, before)
 
     def sweep(self, before: int, limit: int) -> int:
         self.flush()

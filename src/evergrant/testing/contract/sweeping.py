@@ -2,10 +2,11 @@
 
 import pytest
 
+from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended
 from evergrant.domain.reason import Reason, Refusal
 from evergrant.domain.rotation import Verdict
-from evergrant.store.port import Store, Swept, Which
+from evergrant.store.port import EventQuery, Store, Swept, Which
 from evergrant.testing import specimens
 from evergrant.testing.contract.fixtures import DAY, NOW, ContractFixtures, put_families, row
 from evergrant.testing.presenting import Presenter
@@ -117,3 +118,27 @@ class SweepingContract(ContractFixtures):
                 break
         assert deleted == 9
         assert await store.read(lambda tx: tx.families.find(Which(live=False))) == []
+
+    async def test_arranging_the_trail_lets_go_of_whole_days_alone_and_of_nothing_that_is_young(
+        self, store: Store
+    ) -> None:
+        """Whatever a store arranges, what is left is found as ever, and what a retention still covers is all there."""
+        await store.write(lambda tx: tx.events.arrange(NOW, 0))
+        events = [Event(NOW + n * DAY // 2, What.FAMILY_ROTATED) for n in range(8)]
+        await store.write(lambda tx: tx.events.add(events))
+        await store.write(lambda tx: tx.events.arrange(NOW + DAY, NOW - DAY))
+        assert [event.at for _, event in await _all_events(store)] == [event.at for event in events]
+        horizon = NOW + 2 * DAY
+        gone = await store.write(lambda tx: tx.events.arrange(NOW + 4 * DAY, horizon))
+        left = await _all_events(store)
+        assert {event.at for event in events if event.at >= horizon} <= {event.at for _, event in left}
+        assert gone >= 0
+        while await store.write(lambda tx: tx.events.sweep(horizon, 2)):
+            pass
+        assert [event.at for _, event in await _all_events(store)] == [e.at for e in events if e.at >= horizon]
+        await store.write(lambda tx: tx.events.add([Event(NOW + 5 * DAY, What.FAMILY_ROTATED)]))
+        assert (await _all_events(store))[-1][0] > left[-1][0]
+
+
+async def _all_events(store: Store) -> list[tuple[int, Event]]:
+    return await store.read(lambda tx: tx.events.find(EventQuery(limit=1_000)))
