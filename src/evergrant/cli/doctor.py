@@ -29,7 +29,7 @@ def doctor_(place: Place, as_json: bool) -> int:
     """
     found = list(_findings(place))
     config = place.config
-    if vault_path(config).exists():
+    if config.keeper.vault_url or vault_path(config).exists():
         from evergrant.cli.keeper.doctor import findings
 
         found += findings(config, vault_path(config))

@@ -53,6 +53,7 @@ def judge(config: Config) -> Iterator[Conflict]:
     yield from _judge_resources(config)
     yield from _judge_pages(config)
     yield from _judge_keeper(config)
+    yield from _judge_vault(config)
     yield from _judge_clients(config)
 
 
@@ -110,6 +111,30 @@ def _judge_pages(config: Config) -> Iterator[Conflict]:
         yield Conflict(
             ("session.cookie_name",),
             "session.cookie_name begins with __, which browsers accept over https only",
+        )
+
+
+_DATABASES: Final = ("postgresql://", "postgres://")
+
+
+def _judge_vault(config: Config) -> Iterator[Conflict]:
+    keeper = config.keeper
+    if str(keeper.vault or "").startswith(("postgresql:/", "postgres:/")):
+        yield Conflict(("keeper.vault",), "keeper.vault is a file's path: a database's address is keeper.vault_url")
+    elif keeper.vault is not None and keeper.vault_url:
+        yield Conflict(
+            ("keeper.vault_url", "keeper.vault_url_file", "keeper.vault"),
+            "keeper.vault and keeper.vault_url are both set: the vault is a file or a database",
+        )
+    if keeper.vault_url and not keeper.vault_url.startswith(_DATABASES):
+        yield Conflict(
+            ("keeper.vault_url", "keeper.vault_url_file"), "keeper.vault_url must be an address as in postgresql://…"
+        )
+    if keeper.vault_url and not (keeper.keys or keeper.keys_file or keeper.keyring):
+        yield Conflict(
+            ("keeper.vault_url", "keeper.vault_url_file"),
+            "keeper.vault_url needs keeper.keys_file, keeper.keys or keeper.keyring: hosts that share a vault share "
+            "its keys",
         )
 
 

@@ -72,11 +72,12 @@ def load_with_origins(
     unread = {".".join(trail) for source in sources for trail in source.problems}
     problems = [problem for source in sources for problem in source.problems.values()]
     config = _assemble(merged)
-    try:
-        config = _with_url(config)
-        origins.setdefault("store.url", origins.get("store.url_file", DEFAULT))
-    except ValueError as error:
-        problems.append(f"{origins['store.url_file']}: {error}")
+    for name, file in _FROM_FILES.items():
+        try:
+            config = _with_text_of(config, name, file)
+            origins.setdefault(name, origins.get(file, DEFAULT))
+        except ValueError as error:
+            problems.append(f"{origins[file]}: {error}")
     for conflict in judge(config):
         # A key that could not be read stands at its default here, and a conflict with that would be a false accusation.
         if unread.isdisjoint(conflict.keys):
@@ -87,22 +88,31 @@ def load_with_origins(
     return Loaded(config, origins)
 
 
-def _with_url(config: Config) -> Config:
-    """Put what `store.url_file` holds where `store.url` would stand."""
-    path = config.store.url_file
+# What may lie in a file of its own, and the key that names the file.
+_FROM_FILES: Final = {"store.url": "store.url_file", "keeper.vault_url": "keeper.vault_url_file"}
+
+
+def _with_text_of(config: Config, name: str, source: str) -> Config:
+    """Put what the file holds that *source* names where *name* would stand."""
+    path = _value(config, source)
     if path is None:
         return config
-    if config.store.url:
-        raise ValueError("store.url_file and store.url are both set: leave one of them out")
+    if _value(config, name):
+        raise ValueError(f"{source} and {name} are both set: leave one of them out")
     try:
-        url = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ValueError(f"store.url_file, {path}, cannot be read: {error.strerror}") from error
+        raise ValueError(f"{source}, {path}, cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"store.url_file, {path}, is not UTF-8 text (byte {error.start})") from error
-    if not url:
-        raise ValueError(f"store.url_file, {path}, is empty")
-    return config.replace(store__url=url)
+        raise ValueError(f"{source}, {path}, is not UTF-8 text (byte {error.start})") from error
+    if not text:
+        raise ValueError(f"{source}, {path}, is empty")
+    return config.replace(**{name.replace(".", "__"): text})
+
+
+def _value(config: Config, name: str) -> Any:
+    section, _, member = name.partition(".")
+    return getattr(getattr(config, section), member)
 
 
 def _assemble(settings: Mapping[Trail, Setting]) -> Config:

@@ -7,9 +7,10 @@ heard of yet, tells a hook that there are letters, and sweeps.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from evergrant.keeper.connection import Reason, Record
@@ -23,6 +24,7 @@ from evergrant.keeper.service.watch import Watch
 from evergrant.keeper.vault.port import VaultUnavailable
 
 BATCH: Final = 5_000
+AT_A_TIME: Final = 256
 AT_ONCE: Final = 64
 """Refreshes of one client that are waiting for its budget at a time; clients never wait for each other."""
 
@@ -100,11 +102,23 @@ class Running:
             if not due:
                 return good, bad
             seen.update(one[1:] for one in due)
-            wishes = [wish for one in due if (wish := await self._wish(*one)) is not None]
-            more_good, more_bad = await self._all(wishes)
-            good, bad = good + more_good, bad + more_bad
+            for some in self._mixed(due):
+                wishes = [
+                    wish for wish in await asyncio.gather(*(self._wish(*one) for one in some)) if wish is not None
+                ]
+                more_good, more_bad = await self._all(wishes)
+                good, bad = good + more_good, bad + more_bad
             if len(due) < BATCH:
                 return good, bad
+
+    def _mixed(self, due: list[tuple[str, str, str]]) -> Iterator[list[tuple[str, str, str]]]:
+        """Soonest first by and large, and within a few hundred in an order of this process's own.
+
+        All processes find the same things due: each then claims what no other one is at.
+        """
+        lot = self._ground.entropy.draw(8)
+        for start in range(0, len(due), AT_A_TIME):
+            yield sorted(due[start : start + AT_A_TIME], key=lambda one: sha256(lot + one[1].encode()).digest())
 
     async def _wish(self, tenant: str, connection_id: str, name: str) -> tuple[str, Wish] | None:
         """What to refresh, with the name of its client."""

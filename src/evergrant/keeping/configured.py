@@ -11,7 +11,7 @@ from evergrant.keeper.keeper import Keeper
 from evergrant.keeper.keyring import Keyring
 from evergrant.keeper.provider.catalog import Catalog
 from evergrant.keeper.settings import Client, Settings
-from evergrant.keeping.places import key_file, vault_path
+from evergrant.keeping.places import key_file, vault_is_there, vault_path, vault_shown
 from evergrant.keys.port import KeyUnusable
 
 # The configuration's key to the keeper's own name for it, where the two differ.
@@ -29,7 +29,7 @@ _ALIKE: Final = (
 class KeyMissing(KeyUnusable):
     """A vault is there and the file with its keys is not: a new one made here would open nothing, and hide that."""
 
-    def __init__(self, file: Path, vault: Path) -> None:
+    def __init__(self, file: Path, vault: str) -> None:
         super().__init__(f"{file}: the key of {vault} is not there")
 
 
@@ -47,15 +47,18 @@ def settings(config: Config, url: str = "") -> Settings:
 
 
 def keyring(config: Config) -> Keyring:
-    """The keys that seal the vault; a first one is made together with a new vault. Raises `KeyUnusable`."""
-    keeper, vault = config.keeper, vault_path(config)
+    """The keys that seal the vault; a first one is made together with a new vault.
+
+    Raises `KeyUnusable`, `VaultUnusable`.
+    """
+    keeper = config.keeper
     if keeper.keys:
         return keys.from_keys_text(keeper.keys, "keeper.keys")
     if keeper.keyring:
-        return keys.from_system(SystemEntropy(), account=keeper.keyring, make=not vault.exists())
+        return keys.from_system(SystemEntropy(), account=keeper.keyring, make=not vault_is_there(config))
     file = key_file(config)
-    if vault.exists() and not file.exists():
-        raise KeyMissing(file, vault)
+    if not file.exists() and vault_is_there(config):
+        raise KeyMissing(file, vault_shown(config))
     return keys.from_file(file, SystemEntropy(), make=True)
 
 
@@ -63,7 +66,9 @@ def keeper(config: Config, known: Catalog, url: str = "") -> Keeper:
     """A keeper by the configuration; the vault itself is opened when it is first used. Raises `KeyUnusable`."""
     path = vault_path(config)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Keeper.open(str(path), key=keyring(config), settings=settings(config, url), catalog=known)
+    return Keeper.open(
+        config.keeper.vault_url or str(path), key=keyring(config), settings=settings(config, url), catalog=known
+    )
 
 
 def _client(name: str, said: KeeperClientConfig, url: str) -> Client:

@@ -12,8 +12,26 @@ FILE: Final = "keeper.db"
 
 
 def vault_path(config: Config) -> Path:
-    """Where the vault is, or will be."""
+    """Where the vault is, or will be, when it is a file; beside it lies what this host keeps for itself."""
     return config.keeper.vault or config.store.data / FILE
+
+
+def vault_shown(config: Config) -> str:
+    """Where the vault is, for people: a file, or a database's address without its password."""
+    if config.keeper.vault_url:
+        from evergrant.keeper.vault.postgres import shown  # noqa: PLC0415 - the driver, for whoever has a database
+
+        return shown(config.keeper.vault_url)
+    return str(vault_path(config))
+
+
+def vault_is_there(config: Config) -> bool:
+    """Whether there is a vault already. Raises `VaultUnusable` when a database cannot be asked."""
+    if config.keeper.vault_url:
+        from evergrant.keeper.vault.postgres import is_there  # noqa: PLC0415 - as in `vault_shown`
+
+        return is_there(config.keeper.vault_url)
+    return vault_path(config).exists()
 
 
 def key_file(config: Config) -> Path:

@@ -20,9 +20,13 @@ pytestmark = pytest.mark.long
 NAME: Final = "github_app"
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+@pytest.fixture(params=["file", pytest.param("database", marks=pytest.mark.needs("postgres"))])
+def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
+    """The vault is a file in the data directory, or a database with its key there."""
+    if request.param == "file":
+        return Desk(tmp_path)
+    url, key = request.getfixturevalue("database"), str(tmp_path / "data" / "keeper.db.key")
+    return Desk(tmp_path, more={"EVERGRANT_KEEPER_VAULT_URL": url, "EVERGRANT_KEEPER_KEYS_FILE": key})
 
 
 @pytest.fixture
@@ -142,7 +146,9 @@ def test_a_vault_is_moved_by_export_and_import_without_spending_anything(desk, p
     assert asked.code == 2
     desk.good("export", "--with-tokens", str(file), "--yes")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    other = {"EVERGRANT_KEEPER_VAULT": str(desk.folder / "other.db")}
+    # The other vault is a file: one that was in a database moves out of it.
+    other = {"EVERGRANT_KEEPER_VAULT": str(desk.folder / "other.db"), "EVERGRANT_KEEPER_VAULT_URL": ""}
+    other |= {"EVERGRANT_KEEPER_KEYS_FILE": ""}
     assert desk.types("export", "--with-tokens", str(file), "--yes").code == 4
     moved = desk.good("import", str(file), "--json", **other).json
     assert [line["outcome"] for line in moved] == ["imported"]

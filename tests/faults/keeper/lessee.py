@@ -10,6 +10,7 @@ import signal
 import sys
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from evergrant.domain.secret import Secret
@@ -37,11 +38,12 @@ SETTINGS = Settings(
 
 
 def keeper_of(told: dict[str, Any]) -> Keeper:
-    """A keeper as *told*: vault, facts, origin, client_id, secret."""
+    """A keeper as *told*: vault, facts, origin, client_id, secret, and the file of the key where it is not beside."""
     catalog = Catalog()
     catalog.add(replace(moved(FACTS[told["facts"]], told["origin"]), id="here"))
     client = Client("here", told["client_id"], Secret(told["secret"]))
-    return Keeper.open(told["vault"], clients=[client], catalog=catalog, settings=SETTINGS)
+    key = Path(told["key"]) if told.get("key") else None
+    return Keeper.open(told["vault"], key=key, clients=[client], catalog=catalog, settings=SETTINGS)
 
 
 def fingerprint(token: str) -> str:

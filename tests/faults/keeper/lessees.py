@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from evergrant.domain.secret import Secret
+from evergrant.entropy import SystemEntropy
+from evergrant.keeper import keyring
 from evergrant.keeper.connection import Health, Reason
 from evergrant.keeper.errors import KeeperError, NeedsReauth, TryLater
 from evergrant.keeper.keeper import Keeper
@@ -81,17 +83,18 @@ class Scene:
 
     chaos: Chaos
     facts: str
-    vault: Path
+    vault: str
     accounts: list[str]
     slow: bool = False
     said: list[dict[str, Any]] = field(default_factory=list)
     kills: int = 0
+    key: str = ""
 
     @property
     def told(self) -> dict[str, Any]:
         return {
-            "vault": str(self.vault), "facts": self.facts, "origin": self.chaos.url, "accounts": self.accounts,
-            "client_id": self.chaos.client_id, "secret": self.chaos.client_secret,
+            "vault": self.vault, "key": self.key, "facts": self.facts, "origin": self.chaos.url,
+            "accounts": self.accounts, "client_id": self.chaos.client_id, "secret": self.chaos.client_secret,
         }  # fmt: skip
 
     def lessee(self, **more: Any) -> Lessee:
@@ -174,11 +177,19 @@ async def _end(keeper: Keeper, account: str, leases: list[dict[str, Any]]) -> st
 
 
 @contextmanager
-def scene(folder: Path, facts: str, modes: list[str], accounts: int = 4, seed: int = 1) -> Iterator[Scene]:
-    """Connections at a chaos provider that is as its facts say and misbehaves as *modes* say."""
+def scene(
+    folder: Path, facts: str, modes: list[str], accounts: int = 4, seed: int = 1, database: str = ""
+) -> Iterator[Scene]:
+    """Connections at a chaos provider that is as its facts say and misbehaves as *modes* say.
+
+    The vault is a file in *folder*, or in *database* with its key there.
+    """
     provider = replace(FACTS[facts], access_lifetime=LIFETIME)
     with beside(provider, [RULES[facts], *modes], seed=seed) as chaos:
-        made = Scene(chaos, facts, folder / "keeper.db", [f"user-{number}" for number in range(accounts)])
+        made = Scene(chaos, facts, database or str(folder / "keeper.db"), [f"user-{n}" for n in range(accounts)])
+        if database:
+            made.key = str(folder / "keeper.key")
+            keyring.from_file(Path(made.key), SystemEntropy(), make=True)
         made.slow = any(mode.startswith("slow_reply") for mode in modes)
         asyncio.run(_fill(made))
         yield made

@@ -24,7 +24,7 @@ def vault(config: Config, path: Path, key: Path, clock: Clock) -> Iterator[Findi
     """Judge the file of the vault and the file of its keys."""
     yield from _readable(path)
     yield _file_system(path)
-    yield from _keys(config, path, key)
+    yield from keys(config, path, key)
     yield from _whole(path, clock)
 
 
@@ -68,7 +68,8 @@ def _kind(path: Path) -> str:
     return found[1]
 
 
-def _keys(config: Config, path: Path, key: Path) -> Iterator[Finding]:
+def keys(config: Config, path: Path | None, key: Path) -> Iterator[Finding]:
+    """Judge where the keys are; *path*: the file that they must not lie beside."""
     if config.keeper.keyring:
         yield ok("vault key", f"in the operating system's keyring, under {config.keeper.keyring}")
     elif config.keeper.keys:
@@ -85,7 +86,7 @@ def _keys(config: Config, path: Path, key: Path) -> Iterator[Finding]:
             "vault key", f"others may read {key} (mode {mode:04o})", "with it they read every token of a copy",
             f"run: chmod 600 {key}, and turn the key: evergrant keeper key rotate",
         )  # fmt: skip
-    elif key.resolve().parent == path.resolve().parent:
+    elif path is not None and key.resolve().parent == path.resolve().parent:
         yield warn(
             "vault key",
             f"it lies beside the vault, in {key}",

@@ -44,15 +44,18 @@ def findings(config: Config, path: Path) -> Iterator[Finding]:
     from evergrant.cli.checks.finding import fail
     from evergrant.cli.checks.keeping import clients, held
     from evergrant.cli.checks.vault import vault
+    from evergrant.cli.checks.vault_database import vault_database
     from evergrant.clock import clock_from_environment
     from evergrant.keeping.configured import settings
 
     clock = clock_from_environment(os.environ)
-    on_disk = list(vault(config, path, key_file(config), clock))
-    yield from on_disk
+    key = key_file(config)
+    stored = list(vault_database(config, key) if config.keeper.vault_url else vault(config, path, key, clock))
+    yield from stored
     with told():
         yield from clients(settings(config).clients, with_issuers(config), clock.now())
-    if any(one.check == "vault file" and one.verdict is Verdict.FAIL for one in on_disk):
+    unreadable = {"vault file", "vault database"}
+    if any(one.check in unreadable and one.verdict is Verdict.FAIL for one in stored):
         return
     try:
         yield from held(_held(config), clock.now())

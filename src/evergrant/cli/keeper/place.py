@@ -15,7 +15,7 @@ import click
 
 from evergrant.cli.output import Exit, Failure, lowered, note
 from evergrant.cli.place import Place, placed
-from evergrant.keeping.places import vault_path
+from evergrant.keeping.places import vault_is_there, vault_path, vault_shown
 
 if TYPE_CHECKING:
     from evergrant.config import Config
@@ -39,15 +39,16 @@ def kept(command: Callable[..., T]) -> Callable[..., T]:
 
 
 def existing(config: Config) -> Path:
-    """The vault's file. Raises `Failure` where there is none."""
-    path = vault_path(config)
-    if not path.exists():
+    """The vault's file, or its place on this host when it is in a database. Raises `Failure` where there is none."""
+    with told():
+        there = vault_is_there(config)
+    if not there:
         raise Failure(
-            f"{path}: there is no vault here",
+            f"{vault_shown(config)}: there is no vault here",
             hint="name its place with --data or EVERGRANT_KEEPER_VAULT; one is made by: evergrant keeper connect",
             code=Exit.NOT_FOUND,
         )
-    return path
+    return vault_path(config)
 
 
 def serving_settings(config: Config, address: str, *, background: bool) -> ServingSettings:

@@ -12,7 +12,7 @@ import click
 from evergrant.cli.keeper.place import finished, opened, serving_settings, told
 from evergrant.cli.output import Column, emit_line, emit_one, emit_text, json_option, note
 from evergrant.cli.place import Place, placed
-from evergrant.keeping.places import vault_path
+from evergrant.keeping.places import vault_shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def run_(once: bool, place: Place, as_json: bool) -> None:
         done = finished(lambda: _once(keeper))
         emit_one(_record(done), ROUND, as_json=as_json)
         return
-    ready = {"vault": str(vault_path(config)), "pid": os.getpid(), "clients": sorted(config.clients)}
+    ready = {"vault": vault_shown(config), "pid": os.getpid(), "clients": sorted(config.clients)}
     finished(lambda: _run(keeper, config, lambda: _say(ready, as_json=as_json)))
     note("stopped")
 

@@ -12,7 +12,7 @@ import click
 from evergrant.cli.keeper.place import finished, opened, serving_settings, told
 from evergrant.cli.output import emit_line, emit_text, json_option, note
 from evergrant.cli.place import Place, placed
-from evergrant.keeping.places import vault_path
+from evergrant.keeping.places import vault_shown
 
 if TYPE_CHECKING:
     import socket
@@ -52,7 +52,7 @@ def serve_(place: Place, listen: str | None, url: str | None, no_background: boo
     with told():
         keeper = opened(config, url=door.issuer)
     ready = {
-        "listening": f"http://{door.server.listen}", "url": door.issuer, "vault": str(vault_path(config)),
+        "listening": f"http://{door.server.listen}", "url": door.issuer, "vault": vault_shown(config),
         "pid": os.getpid(),
     }  # fmt: skip
     with sock:

@@ -23,6 +23,19 @@ class KeeperConfig:
         "The file of the vault; empty means `keeper.db` in the data directory.",
         "One file beside the issuer's, and no server to run for it.",
     )
+    vault_url: str = key(
+        Text(),
+        "",
+        "Instead of a file: the PostgreSQL database of a vault that several hosts share.",
+        "One host needs no database server.",
+        secret=True,
+    )
+    vault_url_file: Path | None = key(  # noqa: RUF009  declares a field
+        Location(),
+        None,
+        "A file that holds `vault_url` alone.",
+        "Orchestrators mount secrets as files; a variable shows in every listing of the process's environment.",
+    )
     keys: str = key(
         Text(4096),
         "",
@@ -34,7 +47,8 @@ class KeeperConfig:
         Location(),
         None,
         "The file with the keys that seal the vault, one a line, the first one current; empty means the vault's name "
-        "and `.key`, made at the first start.",
+        "and `.key`, made at the first start. Hosts that share a vault share its "
+        "keys: a database has no such file beside it.",
         "It works without anything to set up; a real deployment keeps it elsewhere than the vault.",
     )
     keyring: str = key(

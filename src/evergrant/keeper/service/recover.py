@@ -50,6 +50,10 @@ class Recoverer:
             return await self._committer.commit(hold, spot.provider, intent, ending)
         return await self._resolved(hold, spot, intent, ending, spend)
 
+    async def renewed(self, hold: Hold, intent: Intent) -> Intent:
+        """An intent of ours under which nothing was sent, with a new deadline and under this claim."""
+        return await self._reopen(hold, intent, replays=intent.replays)
+
     async def _resolved(self, hold: Hold, spot: "Spot", intent: Intent, ending: Ending | None, spend: Spend) -> Doubted:
         probed, repeated, until = Probed.NOT_ASKED, False, 0
         for _ in range(MOST_STEPS):

@@ -78,6 +78,8 @@ class Refresher:
         self._committer = Committer(ground, owner)
         self._learner = Learner(ground)
         self._recoverer = Recoverer(ground, self._spender, self._committer)
+        self._unsent: dict[str, Intent] = {}
+        """Intents of ours that were written, or perhaps were, and under which nothing has been sent."""
         self.changed: Callable[[str], None] = lambda _: None
         """Told the id of every connection that was changed here."""
         self.flights: Flights[Found] = Flights(ground.clock, ground.settings.failure_seconds)
@@ -181,11 +183,15 @@ class Refresher:
             return spot.found
         self._check(spot)
         self._enough(hold)
-        if spot.intent is None:
+        intent = spot.intent
+        ending: Ending | None = None
+        if intent is None:
             intent = await self._intend(hold, spot)
-            ending: Ending | None = await self._spend(hold, spot, intent)
-        else:
-            intent, ending = spot.intent, None
+            ending = await self._spend(hold, spot, intent)
+        elif self._unsent.get(intent.id) == intent:
+            # Nobody else has touched it since: what it announced can still be done.
+            intent = self._unsent[intent.id] = await self._recoverer.renewed(hold, intent)
+            ending = await self._spend(hold, spot, intent)
         doubt = await self._recoverer.settle(hold, spot, intent, ending, self._spend)
         if isinstance(doubt.ending, ClientRefused):
             await self._clients.suspend(spot.ours, doubt.ending)
@@ -213,9 +219,11 @@ class Refresher:
             retry=spot.provider.retry.value,
         )
         self._spender.request(spot.ours, spot.provider, hold.tenant, spot.record)
+        self._unsent[intent.id] = intent
         try:
             await self._ground.vault.intend(hold.claim, intent, spot.record.version)
         except Fenced as error:
+            self._unsent.pop(intent.id, None)
             msg = "the connection moved on while it was claimed"
             raise RefreshInProgress(msg, 1, Reason.NONE) from error
         points.reached(points.Point.INTENDED)
@@ -226,6 +234,7 @@ class Refresher:
         await self._budget.pace(spot.ours.name, spot.provider)
         self._enough(hold)
         asked = self._spender.request(spot.ours, spot.provider, hold.tenant, spot.record, with_scope=with_scope)
+        self._unsent.pop(intent.id, None)
         ending = await self._spender.spend(hold, asked, spot.provider, spot.record, intent)
         self._budget.note(spot.ours.name, spot.provider, ending)
         return ending

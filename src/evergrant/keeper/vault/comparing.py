@@ -13,6 +13,8 @@ from evergrant.keeper.vault.port import Change, Fenced
 
 INTENT_REST: Final = 3_600
 """Seconds that a closed intent stays after its deadline: a reply that comes later than that comes from nowhere."""
+RETURN: Final = 10
+"""Seconds in which whoever holds an answer notices that the vault is back."""
 ABANDONED_REST: Final = 86_400
 """Seconds after which a connection that nobody ever came back for goes, once no callback is awaited for it."""
 REFRESHED: Final = (Health.ACTIVE, Health.DEGRADED)
@@ -61,6 +63,17 @@ def capped(stored: Held, now: float) -> Held:
     return stored
 
 
+def after_outage(stored: Held, back_at: float) -> Held:
+    """The claim as a rival should see it that saw the vault come back at *back_at*; 0 when it never was away.
+
+    While a vault is away nobody can prolong a claim or journal an answer. Whoever held one then, and has not been
+    able to do so since, is given its full length and `RETURN` once more from the moment the vault was there again.
+    """
+    if not back_at or stored.released or stored.until - stored.length >= back_at:
+        return stored
+    return stored._replace(until=max(stored.until, ceil(back_at + stored.length + RETURN)))
+
+
 def prolonged(stored: Held, now: float, seconds: float) -> Held:
     """The claim with *seconds* to live from now, or more if it had more."""
     until = max(capped(stored, now).until, ceil(now + seconds))
@@ -86,9 +99,12 @@ def refuse_unseen(stored: Intent, noted_by: int, change: Change) -> None:
 
 
 def answered(stored: Intent, reply: bytes, at: int, *, standing: bool) -> Intent:
-    """The intent with one more reply. *standing*: its record has not moved on, and no other intent is open."""
+    """The intent with one more reply. *standing*: its record has not moved on, and no other intent is open.
+
+    The same reply again is one that was not acknowledged the first time: it is noted once.
+    """
     step = Step.CLOSED if stored.step is Step.CLOSED and not standing else Step.ANSWERED
-    earlier = (*stored.earlier, stored.reply) if stored.reply else stored.earlier
+    earlier = (*stored.earlier, stored.reply) if stored.reply not in {b"", reply} else stored.earlier
     return replace(stored, step=step, reply=reply, earlier=earlier, answered_at=max(at, stored.answered_at))
 
 

@@ -191,8 +191,9 @@ class Vault(Protocol):
 
         An owner who asks again while its own is live gets a new fence: its former self is fenced. When the vault's
         clock has stepped back, a claim lasts its full length from the moment that is noticed; when it has jumped
-        ahead, a claim may end early: then the intent and the fence protect, not the claim. Raises `Missing` when there
-        is no such connection.
+        ahead, a claim may end early: then the intent and the fence protect, not the claim. Where the vault itself can
+        go away, a claim that ended meanwhile lasts its full length again from its return: its holder may have an
+        answer that it could not write down. Raises `Missing` when there is no such connection.
         """
         ...
 

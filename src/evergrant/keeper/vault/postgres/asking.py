@@ -44,8 +44,10 @@ def writable(values: Row) -> Row:
 class Asking:
     """One transaction on one connection; used by one thread."""
 
-    def __init__(self, connection: Connection, clock: Clock | None) -> None:
+    def __init__(self, connection: Connection, clock: Clock | None, back_at: float = 0) -> None:
         self._connection, self._clock = connection, clock
+        self.back_at = back_at
+        """When this process saw the database for the first time, or again, by the vault's clock."""
 
     def send(self, sql: LiteralString, values: Values = ()) -> Sent:
         """Put a question on the line; `read` has its answer."""

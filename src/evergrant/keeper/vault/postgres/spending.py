@@ -57,8 +57,10 @@ class Spending:
         )
 
     def claims(self, asked: Sent) -> list[tuple[str, Held]]:
-        """What was asked for, by record name."""
-        return [(row[0], Held._make(row[1:])) for row in self._ask.read(asked)]
+        """What was asked for, by record name, as a rival should see it."""
+        return [
+            (row[0], comparing.after_outage(Held._make(row[1:]), self._ask.back_at)) for row in self._ask.read(asked)
+        ]
 
     def claim(self, connection_id: str, name: str, owner: str, seconds: float) -> Claim | None:
         locked = self._ask.send(LOCK, (connection_id,))
@@ -67,11 +69,14 @@ class Spending:
             msg = f"there is no connection {connection_id}"
             raise Missing(msg)
         stored, now = self._held(asked), self._ask.time(clock)
-        if stored is not None and stored.live(now) and stored.owner != owner:
-            capped = comparing.capped(stored, now)
-            if capped != stored:
-                self._put(connection_id, name, capped)
-            return None
+        if stored is not None and stored.owner != owner:
+            if stored.live(now):
+                capped = comparing.capped(stored, now)
+                if capped != stored:
+                    self._put(connection_id, name, capped)
+                return None
+            if comparing.after_outage(stored, self._ask.back_at).live(now):
+                return None
         held = comparing.held(owner, 0, now, seconds)
         row = self._ask.rows(_NEW_CLAIM, (connection_id, name, owner, held.until, held.length))[0]
         return Claim(connection_id, name, owner, row[0], held.until)
@@ -130,9 +135,10 @@ class Spending:
         found = self._ask.rows(
             "SELECT i.document, i.reply, c.tenant FROM intent i JOIN connection c ON c.id = i.connection_id"
             " LEFT JOIN claim h ON h.connection_id = i.connection_id AND h.name = i.name"
-            " WHERE i.step <> 'closed' AND (h.owner IS NULL OR h.owner = '' OR h.until <= %s)"
+            " WHERE i.step <> 'closed' AND (h.owner IS NULL OR h.owner = '' OR h.until <= %s"
+            " AND (h.until - h.length >= %s OR %s + h.length <= %s))"
             " ORDER BY i.connection_id, i.name LIMIT %s",
-            (now, limit),
+            (now, self._ask.back_at, self._ask.back_at + comparing.RETURN, now, limit),
         )
         return [(row[2], _intent(row)) for row in found]
 

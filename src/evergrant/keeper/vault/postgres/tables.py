@@ -32,9 +32,10 @@ class Tables:
         """Move some of what was told on to the chain; how many events."""
         return self.trail.chain(CHAINED, wait=wait)
 
-    def snapshot(self) -> str:
-        """Which transactions are visible now, in PostgreSQL's words."""
-        return str(self._ask.rows("SELECT pg_current_snapshot()::text")[0][0])
+    def look(self) -> tuple[str, float]:
+        """Which transactions are visible now, in PostgreSQL's words, and what time it is."""
+        found = self._ask.rows("SELECT pg_current_snapshot()::text, extract(epoch FROM clock_timestamp())::float8")[0]
+        return str(found[0]), float(found[1])
 
     def distributed(self) -> bool:
         """Whether the tables lie on several servers: then no single one knows which transactions are visible."""

@@ -46,6 +46,7 @@ class Transactions:
 
     def __init__(self, place: Address, most: int, clock: Clock | None, committed: Callable[[int], None]) -> None:
         self._place, self._clock, self._committed = place, clock, committed
+        self.back_at: Callable[[], float] = float
         self._sessions = Sessions(place, most)
         # So many sessions may have gone to sleep before the server did; one more is new.
         self._tries = most + 1
@@ -88,7 +89,7 @@ class Transactions:
                 with connection.pipeline():
                     connection.execute(_WRITE if writes else _READ)
                     connection.execute(_SETTINGS)
-                    result = work(Tables(Asking(connection, self._clock)))
+                    result = work(Tables(Asking(connection, self._clock, self.back_at())))
                     number = connection.execute(_NUMBER)
                     sent = True
                     connection.execute("COMMIT")

@@ -20,6 +20,7 @@ from evergrant.keeper.vault.postgres.watch import EVERY, Watch
 from evergrant.store.port import StoreUnusable
 from evergrant.store.postgres.connection import Address, address
 from evergrant.store.postgres.migrate import Room, migrate
+from evergrant.store.postgres.migrate import is_there as found
 
 T = TypeVar("T")
 ROOM: Final = Room("evergrant.keeper.vault.postgres", "evergrant_keeper")
@@ -27,6 +28,22 @@ AT_ONCE: Final = 8
 """Transactions of one process at a time. Sessions are opened as they are needed: an idle process holds one."""
 RARELY: Final = 20
 """Looks of the watch between two, at which events are chained that a process left behind which is gone."""
+
+
+def is_there(url: str) -> bool:
+    """Whether the database has a vault in it. Raises `VaultUnusable`."""
+    try:
+        return found(address(url), ROOM)
+    except StoreUnusable as error:
+        raise VaultUnusable(str(error)) from error
+
+
+def shown(url: str) -> str:
+    """The address for people: without a password. Raises `VaultUnusable`."""
+    try:
+        return address(url).shown
+    except StoreUnusable as error:
+        raise VaultUnusable(str(error)) from error
 
 
 class PostgresVault:
@@ -47,6 +64,8 @@ class PostgresVault:
         self._closed = False
         self._distributed = self._transactions.do(lambda t: t.distributed(), writes=False)
         self._watch = Watch(self._look, self._chain_some)
+        if clock is None:
+            self._transactions.back_at = self._watch.back_at
 
     @classmethod
     def open(cls, url: str, clock: Clock | None = None) -> "PostgresVault":
@@ -64,8 +83,9 @@ class PostgresVault:
     def _committed(self, number: int) -> None:
         self._watch.committed(number)
 
-    def _look(self) -> str:
-        return "" if self._distributed else self._transactions.do(lambda t: t.snapshot(), writes=False)
+    def _look(self) -> tuple[str, float]:
+        seen, now = self._transactions.do(Tables.look, writes=False)
+        return "" if self._distributed else seen, now
 
     def _chain_some(self) -> None:
         """On the watch's thread: chain what was told here, and now and then whatever was told."""

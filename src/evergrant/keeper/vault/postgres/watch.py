@@ -17,6 +17,7 @@ EVERY: Final = 0.25
 BLIND: Final = 30.0
 """So long what was read before goes on being believed while the database does not answer at all."""
 MOST: Final = 20_000
+FAR_OFF: Final = float(1 << 40)
 
 
 class Snapshot(NamedTuple):
@@ -48,18 +49,19 @@ def appeared(before: Snapshot, after: Snapshot, own: set[int]) -> bool:
 
 
 class Watch:
-    """Looks every quarter of a second, on a thread of its own. *look* asks for the snapshot; empty means: it is not
-    to be relied on (a distributed engine), so everything may have changed. *beside* is called after every look.
+    """Looks every quarter of a second, on a thread of its own. *look* asks for the snapshot and the time; an empty
+    snapshot means: none is to be relied on (a distributed engine), so everything may have changed. *beside* is called
+    after every look.
     """
 
-    def __init__(self, look: Callable[[], str], beside: Callable[[], Any], every: float = EVERY) -> None:
+    def __init__(self, look: Callable[[], tuple[str, float]], beside: Callable[[], Any], every: float = EVERY) -> None:
         self._look, self._beside, self._every = look, beside, every
         self._gate = threading.Lock()
         self._number = 0
         self._own: set[int] = set()
         self._blind = 0.0
         self._closed = False
-        text = look()
+        text, self._back_at = look()
         self._seen = Snapshot.read(text) if text else None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evergrant-vault-watch", daemon=True)
@@ -90,23 +92,29 @@ class Watch:
 
     def _turn(self) -> None:
         try:
-            text = self._look()
+            text, now = self._look()
         except VaultUnavailable:
             self._blind += self._every
             if self._blind >= BLIND:
                 self._rise()
             return
-        self._note(Snapshot.read(text) if text else None)
+        self._note(Snapshot.read(text) if text else None, now)
         self._beside()
 
-    def _note(self, seen: Snapshot | None) -> None:
+    def _note(self, seen: Snapshot | None, now: float) -> None:
         with self._gate:
             before, self._seen = self._seen, seen
             recovered, self._blind = self._blind > 0, 0.0
+            if recovered:
+                self._back_at = now
             if recovered or before is None or seen is None or appeared(before, seen, self._own):
                 self._number += 1
             if seen is not None:
                 self._own = {n for n in self._own if not seen.sees(n)}
+
+    def back_at(self) -> float:
+        """When the database was there for the first time, or again, by its clock; far off while it is away."""
+        return FAR_OFF if self._blind else self._back_at
 
     def _rise(self) -> None:
         with self._gate:

@@ -1,0 +1,87 @@
+"""Several processes on one vault in PostgreSQL: killed, cut off from it, and with the database itself crashing.
+
+EVERGRANT_TEST_KILLS asks for more kills, EVERGRANT_TEST_SEED for another storm.
+"""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.faults.keeper.lessees import judge, scene
+
+ROUNDS = int(os.environ.get("EVERGRANT_TEST_KILLS", "4"))
+SEED = int(os.environ.get("EVERGRANT_TEST_SEED", "1"))
+PROCESSES = 3
+
+pytestmark = [pytest.mark.needs("postgres"), pytest.mark.timeout(600)]
+
+
+def leased(one, since: int, versions: int) -> bool:
+    """Whether a process was given so many different versions after its first *since* lines."""
+    return len({(line["account"], line["version"]) for line in one.said[since:] if "version" in line}) >= versions
+
+
+def test_keep_inv_1_k_15_three_processes_refresh_each_token_once_where_a_second_spend_kills_the_grant(
+    tmp_path, database
+):
+    with scene(tmp_path, "strict", [], database=database) as made:
+        living = [made.lessee(background=True) for _ in range(PROCESSES)]
+        for one in living:
+            one.wait_for(lambda said, one=one: leased(one, 0, 12))
+            assert one.process.poll() is None
+        for one in living:
+            assert one.stop() == 0
+            made.heard(one)
+        after = made.aftermath()
+        judge(made, after)
+        ledger = made.chaos.ledger
+        assert set(after.ends.values()) == {"ok"}
+        assert (ledger.killed, ledger.second_spends) == ([], [])
+        assert ledger.rotations == after.events["connection.refreshed"] >= 8
+        assert [line for line in made.said if "error" in line] == []
+
+
+def test_keep_inv_1_keep_inv_2_k_14_processes_killed_in_turn_lose_no_grant_on_a_shared_vault(tmp_path, database):
+    with scene(tmp_path, "window", ["lost_reply:chance=0.2"], seed=SEED, database=database) as made:
+        made.storm(2 * ROUNDS, SEED, processes=PROCESSES)
+        after = made.aftermath()
+        judge(made, after)
+        assert set(after.ends.values()) == {"ok"}
+
+
+def test_keep_inv_1_k_16_killed_processes_spend_no_token_twice_on_a_shared_vault(tmp_path, database):
+    with scene(tmp_path, "strict", [], accounts=6, seed=SEED, database=database) as made:
+        made.storm(2 * ROUNDS, SEED, processes=PROCESSES)
+        after = made.aftermath()
+        judge(made, after)
+        assert after.events["connection.needs_reauth"] == list(after.ends.values()).count("grant_lost")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGQUIT, signal.SIGINT])
+def test_keep_inv_2_k_14_a_database_that_is_killed_again_and_again_costs_no_grant_and_no_token_twice(tmp_path, how):
+    chance, cluster = random.Random(SEED), Cluster.start(durable=True)
+    try:
+        with scene(tmp_path, "strict", [], seed=SEED, database=cluster.database()) as made:
+            living = [made.lessee(background=number == 0) for number in range(PROCESSES)]
+            for _ in range(ROUNDS):
+                time.sleep(chance.uniform(0.3, 1.5))
+                cluster.stop_process(how)
+                time.sleep(chance.uniform(0, 0.5))
+                cluster.run()
+                before = [len(one.said) for one in living]
+                for one, since in zip(living, before, strict=True):
+                    one.wait_for(lambda said, one=one, since=since: leased(one, since, 4))
+                    assert one.process.poll() is None
+            for one in living:
+                assert one.stop() == 0
+                made.heard(one)
+            after = made.aftermath()
+            judge(made, after)
+            assert set(after.ends.values()) == {"ok"}
+            assert (made.chaos.ledger.killed, made.chaos.ledger.second_spends) == ([], [])
+    finally:
+        cluster.stop()
