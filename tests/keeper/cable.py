@@ -22,6 +22,8 @@ class Cable:
         self.calls: list[str] = []
         self.before: Callable[[str], None] | None = None
 
+    late = 0.0
+
     def stamp(self) -> int:
         return self._vault.stamp()
 
