@@ -6,12 +6,13 @@ Raises everywhere: `StoreUnusable`, `KeyUnusable`, each with one sentence for wh
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from evergrant.clock import Clock, clock_from_environment
@@ -19,17 +20,20 @@ from evergrant.config import Config
 from evergrant.domain.reason import Reason, Refusal
 from evergrant.domain.rotation import Verdict
 from evergrant.entropy import Entropy, SystemEntropy
+from evergrant.fetch.fetched import Fetched
 from evergrant.issuer.catalog import Catalog
+from evergrant.issuer.endpoints.events import EventsEndpoint
 from evergrant.issuer.endpoints.operate import Operate
 from evergrant.issuer.passwords import Passwords
 from evergrant.issuer.refusals import Refusals
-from evergrant.issuer.rooms import Ground, machine_routes, page_routes
+from evergrant.issuer.rooms import Ground, event_routes, machine_routes, page_routes
 from evergrant.issuer.service.accounts import Accounts
 from evergrant.issuer.service.clients import Clients
 from evergrant.issuer.service.feed import Feed
 from evergrant.issuer.service.housekeeping import Done, Housekeeper
 from evergrant.issuer.service.key_rotation import KeyRotation
 from evergrant.issuer.service.lending import Lender, Nobody
+from evergrant.issuer.service.outbox import Outbox
 from evergrant.issuer.settings import Settings, settings_of
 from evergrant.keys import local
 from evergrant.keys.lifecycle import ensure
@@ -43,12 +47,18 @@ from evergrant.store.sqlite import FILE_NAME
 from evergrant.store.whereabouts import Whereabouts
 from evergrant.web.app import Application, HttpLimits
 
+if TYPE_CHECKING:
+    from evergrant.fetch.fetcher import Fetcher
+
 _LOG: Final = logging.getLogger("evergrant.issuer")
 DATABASE: Final = FILE_NAME
+# A receiver that takes longer is tried again later, and delays those of the same round by no more than this.
+RECEIVER_SECONDS: Final = 5.0
+RECEIVER_BYTES: Final = 16_384
 ROUTE_NAMES: Final = (
-    "token", "revoke", "revocations", "introspect", "userinfo", "jwks", "metadata", "healthz", "readyz", "metrics",
-    "index", "authorize", "sign_in", "select_account", "consent", "notice", "end_session", "signed_out", "account",
-    "password", "unknown",
+    "token", "revoke", "revocations", "events", "introspect", "userinfo", "jwks", "metadata", "healthz", "readyz",
+    "metrics", "index", "authorize", "sign_in", "select_account", "consent", "notice", "end_session", "signed_out",
+    "account", "password", "unknown",
 )  # fmt: skip
 
 
@@ -231,6 +241,28 @@ class Life:
             _LOG.warning("refused clients are told later", extra=fields(detail=str(error)))
 
 
+class Outward:
+    """Asking at addresses that clients were registered with. The HTTP client is loaded when somebody has one."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    @functools.cached_property
+    def _fetcher(self) -> "Fetcher":
+        from evergrant.fetch.fetcher import Fetcher, Reach  # noqa: PLC0415 - ten megabytes that few need
+
+        networks = tuple(str(network) for network in self._config.server.receiver_networks)
+        # An issuer without https is one for a trial on this very machine, and so are its clients.
+        reach = Reach(not self._config.is_secure, networks, RECEIVER_SECONDS, RECEIVER_BYTES)
+        return Fetcher(reach)
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Fetched:
+        return await self._fetcher.post(url, headers, body)
+
+    async def judge(self, url: str) -> None:
+        await self._fetcher.judge(url)
+
+
 def _count(metrics: Metrics, done: Done) -> None:
     metrics.swept.add("families", done.families + done.expired)
     metrics.swept.add("sessions", done.sessions)
@@ -269,8 +301,18 @@ def assemble(house: House, watch: Watch, life: Life, lender: Lender | None = Non
     )  # fmt: skip
     feed = Feed(house.store, ground.catalog, house.settings, house.clock)
     life.companions.append(feed)
+    outward = Outward(house.config)
+    outbox = Outbox(
+        house.store, ground.catalog, house.settings, house.kek, house.clock, outward.post,
+        housekeeper_name(house.entropy),
+    )  # fmt: skip
+    life.companions.append(outbox)
+    receivers = EventsEndpoint(
+        house.store, ground.catalog, house.settings, house.kek, house.clock, house.entropy, outbox, outward.judge
+    )
     people = page_routes(ground)
-    routes = {**machine_routes(ground, operate, feed), **people.routes}
+    machines = {**machine_routes(ground, operate, feed), **event_routes(house.settings.base, receivers)}
+    routes = {**machines, **people.routes}
     return Application(routes, people.other, http_limits(house.config), watch, life)
 
 

@@ -19,7 +19,7 @@ _SHAPES: Final = re.compile(
     r"(?<![a-z0-9])"
     r"(?:(?:rt|[ckusjpivao])_\d\d(?![0-9a-z])"  # a row of the attack catalogue
     r"|(?:cp|inv|keep_inv)_\d{1,2}(?![0-9a-z])"  # a crash point, an invariant, one of the keeper
-    r"|(?:r\d{4,5}|o21|oidc|rpil|bcl|rte|asvs)_(?:\d|a_\d|sm_a))"  # a requirement: its document, then a section
+    r"|(?:r\d{4,5}|o21|oidc|rpil|bcl|rte|asvs|ssf)_(?:\d|a_\d|sm_a))"  # a requirement: its document, then a section
 )
 _UNITS: Final = re.compile(r"_(?:second|minute|hour|day|week|month|year|byte|character|bit|time|percent)s?(?:_|$)")
 

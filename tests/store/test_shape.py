@@ -13,6 +13,7 @@ from evergrant.domain.client import Client
 from evergrant.domain.grant import Code, Flow, Grant
 from evergrant.domain.key import SealedKey
 from evergrant.domain.lease import Lease
+from evergrant.domain.receiver import Delivery, Stream
 from evergrant.domain.session import Notice, Session
 from evergrant.domain.throttle import Barred, Bucket
 from evergrant.store import shape
@@ -34,7 +35,7 @@ st.register_type_strategy(bytes, blobs)
 RECORDS = {
     Client: shape.CLIENTS, Account: shape.ACCOUNTS, Session: shape.SESSIONS, Grant: shape.GRANTS, Code: shape.CODES,
     Flow: shape.FLOWS, Notice: shape.NOTICES, SealedKey: shape.KEYS, Barred: shape.BARRED, Bucket: shape.BUCKETS,
-    Lease: shape.LEASES,
+    Lease: shape.LEASES, Stream: shape.STREAMS, Delivery: shape.DELIVERIES,
 }  # fmt: skip
 
 

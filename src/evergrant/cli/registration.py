@@ -81,6 +81,7 @@ def registration_options(*, update: bool) -> Callable[[F], F]:
                      help="Whether each of its tokens is bound to its TLS certificate, which a trusted proxy hands on "
                           "(RFC 8705)."),
         click.option("--uri", metavar="URL", help="Its home page, shown to its users."),
+        *_logout_options(update=update),
     )  # fmt: skip
 
     def give(command: F) -> F:
@@ -89,6 +90,17 @@ def registration_options(*, update: bool) -> Callable[[F], F]:
         return command
 
     return give
+
+
+def _logout_options(*, update: bool) -> tuple[Callable[[F], F], ...]:
+    return (
+        click.option("--backchannel-logout-uri", metavar="URI",
+                     help="Where it is told at once that a session ended (OpenID Connect back-channel logout)."
+                          + (" An empty one clears it." if update else "")),
+        click.option("--backchannel-logout-session/--no-backchannel-logout-session",
+                     "backchannel_logout_session_required", default=None,
+                     help="Whether its logout tokens must name the session; they do in any case."),
+    )  # fmt: skip
 
 
 def changes(said: dict[str, Any]) -> dict[str, Any]:
@@ -155,10 +167,13 @@ def record(client: Client) -> dict[str, Any]:
         "id", "name", "type", "auth_method", "preset", "consent", "grant_types", "scopes", "redirect_uris",
         "post_logout_redirect_uris", "resources", "exchange_resources", "exchange_providers", "uri", "id_token_alg",
         "access_token_alg", "idle_lifetime", "absolute_lifetime", "access_lifetime", "overlap", "dpop_bound",
-        "certificate_bound", "created_at",
+        "certificate_bound", "backchannel_logout_uri",
+        "backchannel_logout_session_required", "created_at",
     )  # fmt: skip
     secrets = [{"created_at": item.created_at, "ends_at": item.ends_at or None} for item in client.secrets]
-    return {**{name: getattr(client, name) for name in fields}, "uri": client.uri or None, "secrets": secrets}
+    said = {name: getattr(client, name) for name in fields}
+    empty = {name: said[name] or None for name in ("uri", "backchannel_logout_uri")}
+    return {**said, **empty, "secrets": secrets}
 
 
 def _secrets(secrets: list[dict[str, int | None]]) -> str:

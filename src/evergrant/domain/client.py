@@ -56,7 +56,8 @@ class Client:
     *resources* empty means every registered resource. *scopes* is the most it may ever be given. What it may exchange a
     received token for, beyond that token's own audience: *exchange_resources*; for whose tokens: *exchange_providers*.
     *dpop_bound*, *certificate_bound*: each of its token requests proves a key (RFC 9449 section 5.2) or shows a
-    certificate (RFC 8705 section 3.4).
+    certificate (RFC 8705 section 3.4). *backchannel_logout_uri*: where it is told that a session ended (OpenID Connect
+    back-channel logout); every logout token names the session, whether or not that is required.
     """
 
     id: str
@@ -83,6 +84,8 @@ class Client:
     exchange_providers: tuple[str, ...] = ()
     dpop_bound: bool = False
     certificate_bound: bool = False
+    backchannel_logout_uri: str = ""
+    backchannel_logout_session_required: bool = False
 
     @property
     def confidential(self) -> bool:

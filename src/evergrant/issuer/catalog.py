@@ -35,6 +35,8 @@ class Catalog:
         self._checked = 0.0
         self._clients: Mapping[str, Client] = {}
         self._policies: dict[str, Policy] = {}
+        self.back_channel = False
+        """Whether any client wants to be told that a session ended."""
         self.longest_access = 0
         """Of the access lifetimes that clients have of their own, in seconds."""
         self.ring = Ring((), kek)
@@ -71,6 +73,7 @@ class Catalog:
             self.ring = Ring(keys, self._kek)
             self._clients = clients
             self._policies = {}
+            self.back_channel = any(client.backchannel_logout_uri for client in clients.values())
             self.longest_access = max((client.access_lifetime or 0 for client in clients.values()), default=0)
             self._revision = revision
 

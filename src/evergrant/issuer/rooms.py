@@ -12,6 +12,7 @@ from evergrant.entropy import Entropy
 from evergrant.issuer.binding import Binder
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.endpoints.discovery import Discovery
+from evergrant.issuer.endpoints.events import EventsEndpoint
 from evergrant.issuer.endpoints.introspect import IntrospectEndpoint
 from evergrant.issuer.endpoints.operate import Operate
 from evergrant.issuer.endpoints.revocations import RevocationsEndpoint
@@ -83,6 +84,19 @@ def token_endpoint(ground: Ground, binder: Binder) -> tuple[TokenEndpoint, Colle
         TOKEN_EXCHANGE: TokenExchangeGrant(Exchanger(*parts, ground.clock, ground.lender)),
     }
     return TokenEndpoint(ground.catalog, grants, refreshing, binder, ground.clock, ground.tally), grants.keys()
+
+
+def event_routes(base: str, endpoint: EventsEndpoint) -> dict[str, Route]:
+    """What receivers of security events ask (SSF section 7.2 inserts the well-known segment before a path)."""
+    stream = {"GET": endpoint.read, "POST": endpoint.create, "PATCH": endpoint.update, "PUT": endpoint.update,
+              "DELETE": endpoint.delete}  # fmt: skip
+    return {
+        f"/.well-known/ssf-configuration{base}": Route("metadata", {"GET": endpoint.metadata}, cors=True),
+        f"{base}/events/stream": Route("events", stream),
+        f"{base}/events/status": Route("events", {"GET": endpoint.status, "POST": endpoint.set_status}),
+        f"{base}/events/verify": Route("events", {"POST": endpoint.verify}),
+        f"{base}/events/poll": Route("events", {"POST": endpoint.poll}),
+    }
 
 
 def machine_routes(ground: Ground, operate: Operate, feed: Feed) -> dict[str, Route]:

@@ -53,6 +53,8 @@ def metadata(
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
     }
     if certificates:

@@ -22,6 +22,7 @@ from evergrant.domain.family import Ended, Family, Head
 from evergrant.domain.grant import Code, Flow, Grant
 from evergrant.domain.key import SealedKey
 from evergrant.domain.lease import Lease
+from evergrant.domain.receiver import Delivery, Stream
 from evergrant.domain.rotation import Settlement
 from evergrant.domain.session import Notice, Session
 from evergrant.domain.throttle import Barred, Bucket
@@ -210,6 +211,10 @@ class Tx(Protocol):
     def buckets(self) -> Records[Bucket]: ...
     @property
     def leases(self) -> Records[Lease]: ...
+    @property
+    def streams(self) -> Records[Stream]: ...
+    @property
+    def deliveries(self) -> Records[Delivery]: ...
     @property
     def families(self) -> Families: ...
     @property

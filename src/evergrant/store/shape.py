@@ -14,6 +14,7 @@ from evergrant.domain.client import Client
 from evergrant.domain.grant import Code, Flow, Grant
 from evergrant.domain.key import SealedKey
 from evergrant.domain.lease import Lease
+from evergrant.domain.receiver import Delivery, Stream
 from evergrant.domain.session import Notice, Session
 from evergrant.domain.throttle import Barred, Bucket
 from evergrant.store.port import Key
@@ -78,14 +79,19 @@ BARRED: Final = Shape("barred", Barred, "jti", end="expires_at")
 BUCKETS: Final = Shape("bucket", Bucket, "key", end="ends_at")
 LEASES: Final = Shape("lease", Lease, "name")
 
+STREAMS: Final = Shape("stream", Stream, "id")
+DELIVERIES: Final = Shape("delivery", Delivery, "id", columns=("client_id",), end="ends_at")
+
 SHAPES: Final[tuple[Shape[Any], ...]] = (
     CLIENTS, ACCOUNTS, SESSIONS, GRANTS, CODES, FLOWS, NOTICES, KEYS, BARRED, BUCKETS, LEASES,
+    STREAMS, DELIVERIES,
 )  # fmt: skip
 
 
 _ATTRIBUTES: Final = {
     "client": "clients", "account": "accounts", "session": "sessions", "grant_": "grants", "code": "codes",
     "flow": "flows", "notice": "notices", "key_": "keys", "barred": "barred", "bucket": "buckets", "lease": "leases",
+    "stream": "streams", "delivery": "deliveries",
 }  # fmt: skip
 
 

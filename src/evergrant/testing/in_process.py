@@ -161,6 +161,7 @@ class Issuer:
     house: House
     app: Application
     clock: FixedClock
+    life: Life
 
     def browser(self, network: str = "192.0.2.1", agent: str = FIREFOX, host: str = "127.0.0.1:8000") -> Browser:
         return Browser(self.app, network, agent, host)
@@ -254,8 +255,8 @@ async def running(
         base = base.replace(keys__key_encryption_key=_KEY)
     async with opened(base, Metrics(endpoints=ROUTE_NAMES), given) as house:
         watch = Watch(house.metrics, clock, house.entropy)
-        app = assemble(house, watch, Life(AsyncExitStack(), house, watch))
-        yield Issuer(house, app, clock)
+        life = Life(AsyncExitStack(), house, watch)
+        yield Issuer(house, assemble(house, watch, life), clock, life)
 
 
 __all__ = ["CALLBACK", "ISSUER", "PASSWORD", "Browser", "Issuer", "Preset", "Reply", "pkce", "running"]

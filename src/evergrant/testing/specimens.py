@@ -14,6 +14,7 @@ from evergrant.domain.grant import Code, Flow, Grant
 from evergrant.domain.key import SealedKey, Use
 from evergrant.domain.lease import Lease
 from evergrant.domain.policy import Preset
+from evergrant.domain.receiver import Delivery, Method, Sort, Status, Stream
 from evergrant.domain.secret import digest
 from evergrant.domain.session import Notice, Party, Session
 from evergrant.domain.throttle import Barred, Bucket
@@ -224,6 +225,36 @@ def barred(name: object = 1, **changes: Any) -> Barred:
     """A revoked access token."""
     fields: dict[str, Any] = {"jti": f"jti-{name}", "expires_at": NOW + 600}
     return Barred(**{**fields, **changes})
+
+
+def stream(name: object = 1, **changes: Any) -> Stream:
+    """A receiver's stream that is pushed."""
+    fields: dict[str, Any] = {
+        "id": public(ids.Kind.CLIENT, ("receiver", name)),
+        "method": Method.PUSH,
+        "endpoint": "https://receiver.example/events",
+        "sealed": bytes(range(64)),
+        "events": ("https://schemas.openid.net/secevent/caep/event-type/session-revoked",),
+        "description": f"Receiver {name}",
+        "created_at": NOW,
+        "status": Status.PAUSED,
+        "status_reason": "maintenance",
+    }
+    return Stream(**{**fields, **changes})
+
+
+def delivery(name: object = 1, **changes: Any) -> Delivery:
+    """A logout token on its way."""
+    fields: dict[str, Any] = {
+        "id": f"7.{name}",
+        "client_id": public(ids.Kind.CLIENT, "client"),
+        "sort": Sort.LOGOUT,
+        "claims": '{"sub":"usr_1"}',
+        "due_at": NOW + 3,
+        "ends_at": NOW + 600,
+        "tries": 2,
+    }
+    return Delivery(**{**fields, **changes})
 
 
 def bucket(name: object = 1, **changes: Any) -> Bucket:

@@ -47,6 +47,12 @@ class ServerConfig:
         "The proxies whose X-Forwarded-For is believed, as addresses or networks.",
         "Believing nobody is the only default under which a client cannot choose its own address.",
     )
+    receiver_networks: tuple[Network, ...] = key(
+        ListOf(NetworkRange()),
+        (),
+        "The private networks in which clients may be told of a logout, and receivers of security events.",
+        "None: an address that a client was registered with must not lead into the operator's own network.",
+    )
     client_certificates: bool = key(
         Flag(),
         default=False,

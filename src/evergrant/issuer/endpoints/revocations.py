@@ -49,7 +49,7 @@ class RevocationsEndpoint:
             client = await authenticated(self._catalog, ask, EMPTY, self._clock.now())
         except Refused as error:
             raise Refused(error.code, error.description, error.detail) from error
-        if not _may(client):
+        if not may_follow(client):
             raise Refused(Code.ACCESS_DENIED, "The feed is for confidential clients of type service.", status=403)
         return client
 
@@ -60,7 +60,7 @@ class RevocationsEndpoint:
         def welcome() -> bool:
             """Deleted, or given nothing but new secrets, a client is let go: it has to authenticate again."""
             held = self._catalog.client(client.id)
-            return held is not None and _may(held) and bool({one.digest for one in held.secrets} & secrets)
+            return held is not None and may_follow(held) and bool({one.digest for one in held.secrets} & secrets)
 
         secrets = {one.digest for one in client.secrets}
         return Stream(200, _EVENTS, await self._feed.follow(after, welcome))
@@ -74,5 +74,6 @@ class RevocationsEndpoint:
         return Answer(200, (*_PAGES, tag), write_page(page))
 
 
-def _may(client: Client) -> bool:
+def may_follow(client: Client) -> bool:
+    """Whether a client may be told of everybody's ends."""
     return client.confidential and client.type is ClientType.SERVICE

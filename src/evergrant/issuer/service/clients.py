@@ -13,6 +13,7 @@ from evergrant.domain.scope import ScopeSyntaxError, parse_scope
 from evergrant.domain.secret import Secret, digest
 from evergrant.domain.token import CLIENT_SECRET, SECRET_LENGTH, write_opaque
 from evergrant.entropy import Entropy
+from evergrant.fetch.address import check_address
 from evergrant.issuer.service.ends import end_client
 from evergrant.keys.lifecycle import ensure
 from evergrant.keys.port import Kek
@@ -136,6 +137,13 @@ def _judge(client: Client) -> None:
             refuse_unregistrable(uri)
         except ValueError as error:
             found.append(str(error))
+    if client.backchannel_logout_uri:
+        try:
+            check_address(client.backchannel_logout_uri)
+        except ValueError as error:
+            found.append(f"the back-channel logout URI {error}")
+    elif client.backchannel_logout_session_required:
+        found.append("a session can be required only of logout tokens, and there is no back-channel logout URI")
     for scope in client.scopes:
         try:
             several = parse_scope(scope) != {scope}

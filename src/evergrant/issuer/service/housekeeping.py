@@ -194,5 +194,6 @@ def _records(now: int, limit: int) -> tuple[Callable[[Tx], int], ...]:
         lambda tx: tx.flows.sweep(now, limit),
         lambda tx: tx.barred.sweep(now, limit),
         lambda tx: tx.buckets.sweep(now, limit),
+        lambda tx: tx.deliveries.sweep(now, limit),
         lambda tx: tx.sessions.sweep(now - KEEP_SECONDS, limit),
     )

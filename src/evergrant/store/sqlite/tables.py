@@ -161,6 +161,8 @@ class SqliteTx:
         self.barred = Records(shapes.BARRED, connection)
         self.buckets = Records(shapes.BUCKETS, connection)
         self.leases = Records(shapes.LEASES, connection)
+        self.streams = Records(shapes.STREAMS, connection)
+        self.deliveries = Records(shapes.DELIVERIES, connection)
 
     def revision(self) -> int:
         rows: list[Any] = self._cursor.execute("SELECT value FROM meta WHERE name = 'revision'").fetchall()

@@ -43,6 +43,8 @@ TABLES: dict[str, Table] = {
     "notices": Table(lambda tx: tx.notices, specimens.notice, "family_id", "label", ("account_id",)),
     "keys": Table(lambda tx: tx.keys, specimens.key, "id", "alg"),
     "barred": Table(lambda tx: tx.barred, specimens.barred, "jti", "expires_at", end="expires_at"),
+    "streams": Table(lambda tx: tx.streams, specimens.stream, "id", "description"),
+    "deliveries": Table(lambda tx: tx.deliveries, specimens.delivery, "id", "claims", ("client_id",), end="ends_at"),
     "buckets": Table(lambda tx: tx.buckets, specimens.bucket, "key", "failures", end="ends_at"),
     "leases": Table(lambda tx: tx.leases, specimens.lease, "name", "fence"),
 }
