@@ -8,7 +8,7 @@ from pathlib import Path
 import compose_spec
 import pytest
 
-from tests.deploy.reading import DEPLOY, documents
+from tests.deploy.reading import DEPLOY, documents, settings
 
 FILE = DEPLOY / "compose" / "compose.yaml"
 (COMPOSE,) = documents(FILE)
@@ -40,7 +40,21 @@ def test_every_file_that_it_mounts_is_there_or_is_told_how_to_make():
         assert not (FILE.parent / each["file"]).exists(), "a secret lies in the repository"
 
 
+@pytest.mark.parametrize("name", ISSUERS)
+def test_the_issuers_settings_exist_and_name_the_secrets_that_are_mounted(tmp_path, name):
+    config = settings(tmp_path, FILE.parent / "evergrant.toml", {}, "/run/secrets")
+    assert {config.store.url_file.name, config.keys.key_encryption_key_file.name} == set(SERVICES[name]["secrets"])
+    assert config.store.url.startswith("postgresql://")
+    proxied = COMPOSE["networks"]["inside"]["ipam"]["config"][0]["subnet"]
+    assert [str(network) for network in config.server.trusted_proxies] == [proxied]
+
+
 def test_the_proxy_knows_every_issuer_by_its_port_and_passes_the_host_on():
     proxy = (FILE.parent / "nginx.conf").read_text(encoding="utf-8")
     assert sorted(re.findall(r"server (\S+):8000", proxy)) == ISSUERS
     assert "proxy_set_header Host $host;" in proxy
+
+
+def test_it_is_killed_only_after_it_could_have_stopped(tmp_path):
+    grace = settings(tmp_path, FILE.parent / "evergrant.toml", {}, "/run/secrets").server.shutdown_grace
+    assert all(int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > grace for name in ISSUERS)

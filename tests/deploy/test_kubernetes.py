@@ -7,7 +7,7 @@ from yamllint import linter
 from yamllint.config import YamlLintConfig
 
 from evergrant.assembly import ROUTE_NAMES
-from tests.deploy.reading import DEPLOY, documents
+from tests.deploy.reading import DEPLOY, documents, settings
 from tests.tools import ROOT
 
 FOLDER = DEPLOY / "kubernetes"
@@ -67,10 +67,33 @@ def test_everybody_selects_the_pods_that_there_are():
     assert scaler["spec"]["minReplicas"] > budget["spec"]["maxUnavailable"]
 
 
+def test_the_settings_exist_and_the_secrets_they_name_are_mounted(tmp_path):
+    config = settings(tmp_path, FOLDER / "evergrant.toml", {}, MOUNTED)
+    (secret,) = documents(FOLDER / "secret.example.yaml")
+    assert {config.store.url_file.name, config.keys.key_encryption_key_file.name} == set(secret["stringData"])
+    assert volume(POD, "secrets")["secret"]["secretName"] == secret["metadata"]["name"]
+    assert {"name": "secrets", "mountPath": MOUNTED, "readOnly": True} in CONTAINER["volumeMounts"]
+    assert config.server.address == ("0.0.0.0", CONTAINER["ports"][0]["containerPort"])
+
+
+def test_the_jobs_settings_exist_and_are_those_of_the_nodes(tmp_path):
+    (migrating,) = JOB["spec"]["template"]["spec"]["containers"]
+    config = settings(tmp_path, None, {each["name"]: each["value"] for each in migrating["env"]}, MOUNTED)
+    nodes = settings(tmp_path, FOLDER / "evergrant.toml", {}, MOUNTED)
+    assert (config.issuer, config.store.url) == (nodes.issuer, nodes.store.url)
+    assert migrating["image"] == CONTAINER["image"]
+
+
 def test_probes_ask_what_the_server_answers():
     asked = {name: CONTAINER[name]["httpGet"]["path"].strip("/") for name in CONTAINER if name.endswith("Probe")}
     assert asked == {"startupProbe": "healthz", "livenessProbe": "healthz", "readinessProbe": "readyz"}
     assert set(asked.values()) <= set(ROUTE_NAMES)
+
+
+def test_a_node_is_killed_only_after_it_was_forgotten_and_could_have_stopped(tmp_path):
+    pause = int(CONTAINER["lifecycle"]["preStop"]["exec"]["command"][1])
+    grace = settings(tmp_path, FOLDER / "evergrant.toml", {}, MOUNTED).server.shutdown_grace
+    assert POD["spec"]["terminationGracePeriodSeconds"] > pause + grace
 
 
 @pytest.mark.parametrize("pod", [POD, JOB["spec"]["template"]], ids=["node", "job"])
