@@ -34,6 +34,7 @@ from evergrant.issuer.service.housekeeping import Done, Housekeeper
 from evergrant.issuer.service.key_rotation import KeyRotation
 from evergrant.issuer.service.lending import Lender, Nobody
 from evergrant.issuer.service.outbox import Outbox
+from evergrant.issuer.service.timekeeping import follow
 from evergrant.issuer.settings import Settings, settings_of
 from evergrant.keys import local
 from evergrant.keys.lifecycle import ensure
@@ -42,7 +43,7 @@ from evergrant.observe.log import fields
 from evergrant.observe.metrics import Metrics
 from evergrant.observe.watch import Watch
 from evergrant.protocol.form import FormLimits
-from evergrant.store.port import Store, StoreUnavailable, StoreUnusable
+from evergrant.store.port import Store, StoreUnavailable, StoreUnusable, Tx
 from evergrant.store.sqlite import FILE_NAME
 from evergrant.store.whereabouts import Whereabouts
 from evergrant.web.app import Application, HttpLimits
@@ -147,7 +148,8 @@ async def opened(config: Config, metrics: Metrics | None = None, given: Given = 
     try:
         house = House(config, settings_of(config), store, kek, clock, entropy, passwords, metrics)
         try:
-            await store.write(lambda tx: ensure(tx, (config.keys.default_alg,), kek, entropy, clock.now()))
+            await follow(store, clock)
+            await store.write(lambda tx: _furnish(tx, config, kek, entropy, clock.now()))
             await house.catalog.fresh()
         except StoreUnavailable as error:  # damaged, full or held: it opened, and is of no use all the same
             raise StoreUnusable(str(error)) from error
@@ -156,6 +158,12 @@ async def opened(config: Config, metrics: Metrics | None = None, given: Given = 
         passwords.close()
         await store.close()
         metrics.close()
+
+
+def _furnish(tx: Tx, config: Config, kek: Kek, entropy: Entropy, now: int) -> None:
+    """What must be there before the first request: keys, and room in the audit trail for the days ahead."""
+    ensure(tx, (config.keys.default_alg,), kek, entropy, now)
+    tx.events.arrange(now, 0)
 
 
 class MetricsTally:
@@ -226,6 +234,7 @@ class Life:
         while True:
             await asyncio.sleep(config.housekeeping.interval)
             try:
+                await follow(self._house.store, self._house.clock)
                 _count(self._house.metrics, await keeper.round())
             except StoreUnavailable as error:
                 _LOG.warning("housekeeping will try again", extra=fields(detail=str(error)))

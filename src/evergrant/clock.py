@@ -88,10 +88,11 @@ class SystemClock:
 
     The wall clock is compared with the monotonic one at each reading. When they part by more than the tolerance, the
     step is remembered for `jumped()`; the reading itself follows the wall clock, because a process that insisted on its
-    own time would disagree with the other processes on the same store.
+    own time would disagree with the other processes on the same store. Where the store is shared by machines and has a
+    clock, `follow()` makes its time ours, so that all of them measure one window by one clock (attack O-10).
     """
 
-    __slots__ = ("_base", "_jumps", "_last_step", "_steps", "_suspect_until", "_tolerance")
+    __slots__ = ("_base", "_followed", "_jumps", "_last_step", "_steps", "_suspect_until", "_tolerance")
 
     simulated: bool = False
 
@@ -102,6 +103,7 @@ class SystemClock:
         self._last_step = 0
         self._suspect_until = 0.0
         self._steps = Steps()
+        self._followed: int | None = None
         self._base = self._wall() - self.monotonic()
 
     def now(self) -> int:
@@ -120,6 +122,26 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds that never run backwards."""
         return time.monotonic()
+
+    def own(self) -> float:
+        """Return what this machine's clock says, whatever is followed."""
+        return time.time()
+
+    def follow(self, offset: int) -> None:
+        """
+        Read `offset` seconds later than this machine's clock from now on.
+
+        The first time is no step: nothing was written down by the machine's own clock yet. A later change is one, and
+        as suspect as any other.
+        """
+        if self._followed is None:
+            self._base += offset
+        self._followed = offset
+
+    @property
+    def offset(self) -> int:
+        """Return by how much what is followed is ahead of this machine's clock."""
+        return self._followed or 0
 
     def jumped(self) -> int:
         """Return the latest step noticed, in seconds, negative when time went back; 0 when there was none."""
@@ -140,7 +162,7 @@ class SystemClock:
         return self._steps.lead(self._lived())
 
     def _wall(self) -> float:
-        return time.time()
+        return self.own() + self.offset
 
     def _lived(self) -> float:
         return self.monotonic()

@@ -10,12 +10,12 @@ import click
 
 from evergrant.cli import whole
 from evergrant.cli.output import Exit, Failure, confirm, counting, emit_line, instant, json_option, note
-from evergrant.cli.place import Place, finished, placed
+from evergrant.cli.place import Place, current, existing, finished, placed
 
 if TYPE_CHECKING:
-    from evergrant.cli.whole import Named
     from evergrant.domain.epoch import Epoch
     from evergrant.store.moving.file import Backup
+    from evergrant.store.whereabouts import Whereabouts
 
 
 @click.command("backup")
@@ -29,8 +29,7 @@ def backup_(target: Path, replace: bool, place: Place, as_json: bool) -> None:
     The file is for its owner alone, and there only when it is whole. It holds no usable token, and not the
     key-encryption key: keep that apart, for without it nothing in a backup can be used, by a thief or by you.
     """
-    source = whole.configured(place.config)
-    whole.ready(source, "name its directory with --data or EVERGRANT_STORE_DATA")
+    source = current(existing(place.config))
     if target.exists() and not replace:
         raise Failure(
             f"{target}: there is such a file already", hint="name another, or say --replace", code=Exit.CONFLICT
@@ -40,7 +39,7 @@ def backup_(target: Path, replace: bool, place: Place, as_json: bool) -> None:
     note(f"backed up {whole.summary(made.sums)}; SHA-256 {made.checksum}")
 
 
-async def _back_up(source: Named, file: Path, *, replace: bool) -> Backup:
+async def _back_up(source: Whereabouts, file: Path, *, replace: bool) -> Backup:
     from evergrant import __version__
     from evergrant.store.moving.backup import Made, back_up
 
@@ -75,21 +74,21 @@ def restore_(
     Whatever interrupts a restore leaves the store as it was. It needs the key-encryption key of the store that was
     backed up.
     """
-    target = whole.configured(place.config)
     if declare:
         if backup is not None or replace:
             raise Failure("--declare restores nothing: leave the file and --replace away")
-        whole.ready(target, "name its directory with --data or EVERGRANT_STORE_DATA")
-        _declared(target, failover=failover, yes=yes, as_json=as_json)
+        _declared(current(existing(place.config)), failover=failover, yes=yes, as_json=as_json)
         return
     if failover:
         raise Failure("--failover needs --declare")
     if backup is None:
         raise Failure("which file? or say --declare", hint="see: evergrant restore --help")
-    _restored(target, backup, replace=replace, yes=yes, as_json=as_json)
+    from evergrant.assembly import whereabouts
+
+    _restored(whereabouts(place.config), backup, replace=replace, yes=yes, as_json=as_json)
 
 
-def _declared(target: Named, *, failover: bool, yes: bool, as_json: bool) -> None:
+def _declared(target: Whereabouts, *, failover: bool, yes: bool, as_json: bool) -> None:
     if not failover:
         confirm("everybody at a public client will have to sign in again. Was the store restored?", yes=yes)
 
@@ -105,7 +104,7 @@ def _declared(target: Named, *, failover: bool, yes: bool, as_json: bool) -> Non
     note(f"epoch {epoch.number} has begun; servers hear of it within a second")
 
 
-def _restored(target: Named, file: Path, *, replace: bool, yes: bool, as_json: bool) -> None:
+def _restored(target: Whereabouts, file: Path, *, replace: bool, yes: bool, as_json: bool) -> None:
     from evergrant.store.moving.backup import NotEmpty
     from evergrant.store.moving.file import BadBackup, checked
 
@@ -145,14 +144,14 @@ def _restored(target: Named, file: Path, *, replace: bool, yes: bool, as_json: b
     note("the key-encryption key is not in a backup: the servers need the one that this store was sealed with")
 
 
-def _room(target: Named, backup: Backup) -> None:
+def _room(target: Whereabouts, backup: Backup) -> None:
     """Refuse before it is begun what a disk has no room for: a restore needs it twice, in the log and in the file."""
-    if target.file is None or not target.file.parent.exists():
+    if target.file is None or not target.folder.exists():
         return
-    free = shutil.disk_usage(target.file.parent).free
+    free = shutil.disk_usage(target.folder).free
     if free < 2 * backup.size:
         raise Failure(
-            f"{target.file.parent}: {free} bytes are free, and this takes about {2 * backup.size}",
+            f"{target.folder}: {free} bytes are free, and this takes about {2 * backup.size}",
             hint="make room, or restore to another disk", code=Exit.STORE_UNAVAILABLE,
         )  # fmt: skip
 

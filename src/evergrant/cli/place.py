@@ -158,27 +158,18 @@ def existing(config: Config) -> Whereabouts:
 
 def _current(config: Config) -> Whereabouts:
     """The same, with the schema of this release."""
-    where = existing(config)
-    _refuse(where.shown, where.pending())
-    return where
+    return current(existing(config))
 
 
-def current(path: Path) -> Path:
-    """A database file if it has this release's schema."""
-    from evergrant.store.sqlite.migrate import pending
-
-    _refuse(str(path), pending(path))
-    return path
-
-
-def _refuse(shown: str, pending: list[str]) -> None:
-    """Refuse another schema than this release's: a running server of another release must not have it changed."""
-    if pending:
+def current(where: Whereabouts) -> Whereabouts:
+    """The same store if it has this release's schema: a running server of another must not have it changed."""
+    if where.pending():
         raise Failure(
-            f"{shown}: made by an earlier release",
+            f"{where.shown}: made by an earlier release",
             hint="stop its server, make a copy, and bring it up to this release with: evergrant migrate",
             code=Exit.CONFLICT,
         )
+    return where
 
 
 @contextmanager

@@ -8,12 +8,12 @@ import click
 
 from evergrant.cli import whole
 from evergrant.cli.output import Exit, Failure, confirm, emit_line, json_option, note, plural
-from evergrant.cli.place import finished
+from evergrant.cli.place import current, finished
 from evergrant.cli.verbs import Parts
 
 if TYPE_CHECKING:
-    from evergrant.cli.whole import Named
     from evergrant.store.moving.copying import Copied
+    from evergrant.store.whereabouts import Whereabouts
 
 
 @click.group("store", cls=Parts)
@@ -38,8 +38,7 @@ def copy_(source: str, target: str, live: bool, replace: bool, as_json: bool) ->
     TO then, with the same key-encryption key. With --live servers of FROM go on until everything has been copied once;
     nobody can write only while what has changed meanwhile is copied again and compared.
     """
-    begin, end = whole.named(source), whole.named(target)
-    whole.ready(begin)
+    begin, end = current(whole.there(whole.named(source))), whole.named(target)
     if begin.shown == end.shown:
         raise Failure("FROM and TO are the same")
     if not live and whole.in_use(begin):
@@ -62,7 +61,7 @@ def copy_(source: str, target: str, live: bool, replace: bool, as_json: bool) ->
     note("the servers of the new place need the key-encryption key of the old one")
 
 
-async def _copied(begin: Named, end: Named, *, replace: bool) -> Copied:
+async def _copied(begin: Whereabouts, end: Whereabouts, *, replace: bool) -> Copied:
     import os
 
     from evergrant.clock import clock_from_environment
@@ -100,13 +99,12 @@ def reopen_(place: str, yes: bool, as_json: bool) -> None:
     back at once, when nothing has been served from TO. Whatever TO has done since is lost: after that, move it back
     with `evergrant store copy` instead.
     """
-    named = whole.named(place)
-    whole.there(named)
+    named = whole.there(whole.named(place))
     confirm("is nothing served from the place that it was moved to?", yes=yes)
     if named.file is None:
         from evergrant.store.postgres import alone as shared
 
-        shared.reopen(named.address)
+        shared.reopen(named.url)
     else:
         from evergrant.store.sqlite import alone
 

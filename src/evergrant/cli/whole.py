@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from evergrant.cli.output import Exit, Failure, counting
-from evergrant.cli.place import current
 
 if TYPE_CHECKING:
-    from evergrant.config import Config
     from evergrant.store.moving.rows import Progress, Sum
     from evergrant.store.port import Store
+    from evergrant.store.whereabouts import Whereabouts
 
 T = TypeVar("T")
 SCHEMES: Final = ("postgresql://", "postgres://")
@@ -26,71 +25,39 @@ _MANY: Final = {
 }  # fmt: skip
 
 
-class Named(NamedTuple):
-    """Where a store is: a file, or an address. *shown* never holds a password."""
-
-    file: Path | None
-    address: str
-    shown: str
-
-
-def named(text: str) -> Named:
+def named(text: str) -> Whereabouts:
     """What somebody wrote to name a store: a data directory, the database in it, or a postgresql:// address."""
+    from evergrant.store.sqlite import FILE_NAME
+    from evergrant.store.whereabouts import Whereabouts
+
     if text.startswith(SCHEMES):
-        from evergrant.store.postgres.connection import address
-
-        return Named(None, text, address(text).shown)
-    from evergrant.store.sqlite import FILE_NAME
-
+        return Whereabouts(Path(), text)
     path = Path(text)
-    file = path if path.suffix or path.is_file() else path / FILE_NAME
-    return Named(file, "", str(file))
+    return Whereabouts(path.parent if path.name == FILE_NAME else path)
 
 
-def configured(config: Config) -> Named:
-    """The store that the configuration names."""
-    from evergrant.store.sqlite import FILE_NAME
-
-    return named(config.store.url or str(config.store.data / FILE_NAME))
-
-
-def there(place: Named, hint: str = "") -> None:
-    """Refuse a file that does not exist."""
-    if place.file is not None and not place.file.exists():
-        raise Failure(f"{place.shown}: there is no store here", hint=hint, code=Exit.NOT_FOUND)
+def there(where: Whereabouts) -> Whereabouts:
+    """The same, of an issuer that has one."""
+    if not where.exists():
+        raise Failure(f"{where.shown}: there is no issuer here", code=Exit.NOT_FOUND)
+    return where
 
 
-def ready(place: Named, hint: str = "") -> None:
-    """Refuse a file that does not exist, or that only its own server may bring up to this release."""
-    there(place, hint)
-    if place.file is not None:
-        current(place.file)
-
-
-def in_use(place: Named) -> bool:
+def in_use(where: Whereabouts) -> bool:
     """Whether a server, or anybody else, has the store open."""
-    if place.file is None:
+    if where.file is None:
         from evergrant.store.postgres import alone as shared
 
-        return shared.in_use(place.address)
+        return shared.in_use(where.url)
     from evergrant.store.sqlite import alone
 
-    return place.file.exists() and alone.in_use(place.file)
+    return where.file.exists() and alone.in_use(where.file)
 
 
 @asynccontextmanager
-async def opened(place: Named) -> AsyncIterator[Store]:
+async def opened(where: Whereabouts) -> AsyncIterator[Store]:
     """The store, made where there is none, for as long as the block runs. Raises `StoreUnusable`."""
-    store: Store
-    if place.file is None:
-        from evergrant.store.postgres import PostgresStore
-
-        store = PostgresStore.open(place.address)
-    else:
-        from evergrant.store.sqlite import SqliteStore
-
-        place.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        store = SqliteStore.open(place.file)
+    store = where.open()
     try:
         yield store
     finally:
