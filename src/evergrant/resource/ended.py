@@ -1,7 +1,7 @@
 """What has ended, remembered for as long as an access token made before it could still be good: small and quick.
 
-One entry takes fourteen bytes: six of a keyed 64-bit hash of its name (the other two choose the bucket), and two
-instants. Two names meet in one entry once in 2⁶⁴ per pair; then a good token is refused, never a dead one accepted.
+One entry takes sixteen bytes: a keyed 64-bit hash of its name, and two instants. Two names meet in one once in 2⁶⁴ per
+pair; then a good token is refused, never a dead one accepted.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from evergrant.protocol.ending import Ending
 from evergrant.resource.access import Access
 
 _BUCKETS: Final = 1 << 16
-_TAIL: Final = 6
-_TIMES: Final = Struct(">II")
-_ENTRY: Final = _TAIL + _TIMES.size
-_MASK: Final = (1 << 48) - 1
-_WHOLE: Final = (1 << 64) - 1
+_ENTRY: Final = Struct(">8sII")
+_HASH: Final = Struct(">q")
+_AT: Final = Struct(">I")
 LATEST: Final = (1 << 32) - 1
 ALIVE: Final = -1
+SWEPT_PER_SECOND: Final = 512
+"""Buckets that are tidied per second in which something ends: all of them in two minutes."""
 
 
 class Marks:
@@ -30,6 +30,7 @@ class Marks:
     def __init__(self) -> None:
         self._buckets: list[bytes] = [b""] * _BUCKETS
         self._hand = 0
+        self._swept_at = 0
         self._count = 0
 
     def __len__(self) -> int:
@@ -37,50 +38,59 @@ class Marks:
         return self._count
 
     def add(self, name: str, at: int, until: int, now: int) -> None:
-        """Remember that *name* ended *at*, and sweep one bucket more of what has passed."""
+        """Remember that *name* ended *at*, and tidy a little when time has passed."""
         if until <= now:
             return
-        hashed = hash(name) & _WHOLE
-        place, tail = hashed >> 48, (hashed & _MASK).to_bytes(_TAIL, "big")
-        kept, before, held = self._kept(self._buckets[place], now, tail)
-        self._put(place, kept + tail + _TIMES.pack(max(at, before), max(until, held)))
-        self._hand = (self._hand + 1) % _BUCKETS
-        if bucket := self._buckets[self._hand]:
-            self._put(self._hand, self._kept(bucket, now, b"")[0])
+        hashed = hash(name)
+        place, mark = hashed % _BUCKETS, _HASH.pack(hashed)
+        bucket = self._buckets[place]
+        if mark in bucket:  # perhaps across two entries; then it is only looked through in vain
+            bucket, before, held = _without(bucket, mark, now)
+            at, until = max(at, before), max(until, held)
+        self._put(place, bucket + _ENTRY.pack(mark, at, until))
+        if now > self._swept_at:
+            self._swept_at = now
+            self._tidy(SWEPT_PER_SECOND, now)
 
     def at(self, name: str) -> int:
         """The instant at which *name* ended; `ALIVE` when nothing is known of an end."""
-        hashed = hash(name) & _WHOLE
-        bucket = self._buckets[hashed >> 48]
+        hashed = hash(name)
+        bucket = self._buckets[hashed % _BUCKETS]
         if not bucket:
             return ALIVE
-        tail = (hashed & _MASK).to_bytes(_TAIL, "big")
-        found = bucket.find(tail)
-        while found >= 0 and found % _ENTRY:
-            found = bucket.find(tail, found + 1)
-        return int.from_bytes(bucket[found + _TAIL : found + _TAIL + 4], "big") if found >= 0 else ALIVE
+        mark = _HASH.pack(hashed)
+        found = bucket.find(mark)
+        while found > 0 and found % _ENTRY.size:
+            found = bucket.find(mark, found + 1)
+        if found < 0:
+            return ALIVE
+        at: int = _AT.unpack_from(bucket, found + _HASH.size)[0]
+        return at
 
     def sweep(self, now: int) -> None:
         """Forget at once whatever has passed."""
-        for place, bucket in enumerate(self._buckets):
-            if bucket:
-                self._put(place, self._kept(bucket, now, b"")[0])
+        self._tidy(_BUCKETS, now)
+
+    def _tidy(self, buckets: int, now: int) -> None:
+        for place in range(self._hand, self._hand + buckets):
+            if bucket := self._buckets[place % _BUCKETS]:
+                self._put(place % _BUCKETS, _without(bucket, b"", now)[0])
+        self._hand = (self._hand + buckets) % _BUCKETS
 
     def _put(self, place: int, bucket: bytes) -> None:
-        self._count += (len(bucket) - len(self._buckets[place])) // _ENTRY
+        self._count += (len(bucket) - len(self._buckets[place])) // _ENTRY.size
         self._buckets[place] = bucket
 
-    def _kept(self, bucket: bytes, now: int, without: bytes) -> tuple[bytes, int, int]:
-        """What of a bucket still matters, without one tail, and the instants that this one had."""
-        kept, at, until = [], ALIVE, ALIVE
-        for start in range(0, len(bucket), _ENTRY):
-            entry = bucket[start : start + _ENTRY]
-            times = _TIMES.unpack_from(entry, _TAIL)
-            if entry[:_TAIL] == without:
-                at, until = times
-            elif times[1] > now:
-                kept.append(entry)
-        return b"".join(kept), at, until
+
+def _without(bucket: bytes, mark: bytes, now: int) -> tuple[bytes, int, int]:
+    """What of a bucket still matters, without one entry, and the instants that this one had."""
+    kept, before, held = [], ALIVE, ALIVE
+    for entry in _ENTRY.iter_unpack(bucket):
+        if entry[0] == mark:
+            _, before, held = entry
+        elif entry[2] > now:
+            kept.append(_ENTRY.pack(*entry))
+    return b"".join(kept), before, held
 
 
 Members = tuple[str, ...]
