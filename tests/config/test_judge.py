@@ -108,14 +108,12 @@ def test_a_key_and_a_key_file_together_are_refused():
     assert told == ["keys.key_encryption_key_file and keys.key_encryption_key are both set: leave one of them out"]
 
 
-@pytest.mark.parametrize(
-    ("url", "because"), [("postgresql://u:hunter2@h/d", "PostgreSQL"), ("mysql://u:hunter2@h/d", "must be empty")]
-)
-def test_a_database_that_is_not_served_is_one_sentence_without_its_password(url, because):
-    (told,) = sentences(store__url=url)
+def test_a_database_that_is_not_served_is_one_sentence_without_its_password():
+    (told,) = sentences(store__url="mysql://u:hunter2@h/d")
 
-    assert because in told
+    assert "must begin with postgresql://" in told
     assert "hunter2" not in told
+    assert sentences(store__url="postgresql://u:hunter2@h/d") == []
 
 
 def test_a_scope_that_nobody_could_read_on_the_consent_page_is_refused():
