@@ -10,9 +10,13 @@ from evergrant.cli.place import Place, existing, placed
 
 @click.command("migrate")
 @click.option("--check", is_flag=True, help="Only say what would be done; the exit code is 6 when there is something.")
+@click.option(
+    "--distributed", is_flag=True,
+    help="Spread the tables over machines afterwards; for a PostgreSQL database with the extension Citus.",
+)  # fmt: skip
 @placed
 @json_option
-def migrate_(check: bool, place: Place, as_json: bool) -> int:
+def migrate_(check: bool, distributed: bool, place: Place, as_json: bool) -> int:
     """Bring the database up to this release.
 
     The server does this by itself when it starts, in one transaction: it is done wholly or not at all. Doing it
@@ -26,6 +30,8 @@ def migrate_(check: bool, place: Place, as_json: bool) -> int:
     if where.file is not None:
         existing(config)  # a file is made by serving; tables in a database may be made by whoever may make tables
     steps = where.pending() if check else where.migrate()
+    if distributed and not check:
+        steps += _distribute(config.store.url)
     if as_json:
         emit_line({"pending" if check else "applied": steps})
     elif not steps:
@@ -38,3 +44,10 @@ def migrate_(check: bool, place: Place, as_json: bool) -> int:
         note(f"{plural(len(steps), 'step', 'steps')} to apply; run: evergrant migrate")
         return Exit.NOT_READY
     return Exit.OK
+
+
+def _distribute(url: str) -> list[str]:
+    from evergrant.store.postgres.connection import address
+    from evergrant.store.postgres.distributing import distribute
+
+    return distribute(address(url))

@@ -75,10 +75,13 @@ class Line:
             return
         self._timer = self._loop.call_later(LONGEST_TRIP, self._lose, "the server does not answer")
 
-    def rows(self, result: Any) -> list[tuple[Any, ...]]:
-        """The rows of a result."""
-        self._rows.set_pgresult(result, set_loaders=True, format=pq.Format.BINARY)
-        found: list[tuple[Any, ...]] = self._rows.load_rows(0, result.ntuples, tuple)
+    def rows(self, results: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of all results that have any."""
+        found: list[tuple[Any, ...]] = []
+        for result in results:
+            if result.status == pq.ExecStatus.TUPLES_OK and result.ntuples:
+                self._rows.set_pgresult(result, set_loaders=True, format=pq.Format.BINARY)
+                found += self._rows.load_rows(0, result.ntuples, tuple)
         return found
 
     def close(self) -> None:

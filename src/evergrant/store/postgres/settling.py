@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from evergrant.store.batch import Answer, Job, resolve
 from evergrant.store.port import Finish, StoreUnavailable, StoreUnusable
-from evergrant.store.postgres import hot
+from evergrant.store.postgres import hot, routed
 from evergrant.store.postgres.connection import SPENT, Connection
 from evergrant.store.postgres.deciding import Asked, Batch
 from evergrant.store.postgres.families import family
@@ -45,7 +45,9 @@ class Settling:
     def __init__(
         self, loop: AbstractEventLoop, threads: Executor, wait: float, open_: Callable[[], tuple[Connection, bool]],
         alone: Callable[[Job], None], said: Callable[[Trouble], str], committed: Callable[[int], None],
+        *, distributed: bool = False,
     ) -> None:  # fmt: skip
+        self._sql = routed if distributed else hot
         self._loop, self._threads, self._wait, self._open = loop, threads, wait, open_
         self._alone, self._said, self._committed = alone, said, committed
         self._seats = [Seat(patient=False) for _ in range(LINES)] + [Seat(patient=True)]
@@ -152,17 +154,17 @@ class Settling:
         seat.busy = True
         families = batch.families
         self._held.update(families)
-        line.ask(hot.lock(families, patient=seat.patient), partial(self._locked, seat, line, batch))
+        line.ask(self._sql.lock(families, patient=seat.patient), partial(self._locked, seat, line, batch))
 
     def _locked(self, seat: Seat, line: Line, batch: Batch, results: Results, trouble: Trouble | None) -> None:
         if trouble is not None:
             self._failed(seat, line, batch, trouble, committing=False)
             return
-        rows = [family(row) for row in line.rows(results[-1])]
+        rows = [family(row) for row in line.rows(results)]
         batch.rows.update((row.id, row) for row in rows)
         missing = [one for one in batch.families if one not in batch.rows] if len(rows) < len(batch.asked) else []
         if missing and not seat.patient:
-            line.ask(hot.known(missing), partial(self._known, seat, line, batch, missing))
+            line.ask(self._sql.known(missing), partial(self._known, seat, line, batch, missing))
             return
         batch.rows.update(dict.fromkeys(missing))
         self._decided(seat, line, batch)
@@ -173,13 +175,13 @@ class Settling:
         if trouble is not None:
             self._failed(seat, line, batch, trouble, committing=False)
             return
-        known = {row[0] for row in line.rows(results[-1])}
+        known = {row[0] for row in line.rows(results)}
         batch.rows.update((one, None) for one in missing if one not in known)
         self._decided(seat, line, batch)
 
     def _decided(self, seat: Seat, line: Line, batch: Batch) -> None:
         batch.decide()
-        asked = hot.write(list(batch.changed.values()), batch.told)
+        asked = self._sql.write(list(batch.changed.values()), batch.told)
         line.ask(asked, partial(self._finished, seat, line, batch))
 
     def _finished(self, seat: Seat, line: Line, batch: Batch, results: Results, trouble: Trouble | None) -> None:

@@ -12,8 +12,9 @@ from evergrant.domain.rotation import Settlement
 from evergrant.store.applying import apply
 from evergrant.store.batch import Job
 from evergrant.store.port import Finish, StoreUnavailable
-from evergrant.store.postgres import hot
+from evergrant.store.postgres import hot, routed
 from evergrant.store.postgres.connection import Address, Connection, address, connect, sentence, translated
+from evergrant.store.postgres.distributing import is_distributed
 from evergrant.store.postgres.line import Trouble
 from evergrant.store.postgres.listening import Listening
 from evergrant.store.postgres.migrate import migrate
@@ -42,8 +43,10 @@ class _Side(NamedTuple):
 class PostgresStore:
     """The shared store (see `evergrant.store.port.Store`)."""
 
-    def __init__(self, place: Address, connections: int, committed: Callable[[int], None]) -> None:
-        self._place, self._committed = place, committed
+    def __init__(
+        self, place: Address, connections: int, committed: Callable[[int], None], *, distributed: bool = False
+    ) -> None:
+        self._place, self._committed, self._distributed = place, committed, distributed
         writers = max(1, (connections - _OWN) // 2)
         readers = max(1, connections - _OWN - writers)
         self._writers, self._sessions = writers, (Sessions(place, writers), Sessions(place, readers))
@@ -63,7 +66,7 @@ class PostgresStore:
         """Open the database, migrating it as needed. Raises `StoreUnusable` with one sentence."""
         place = address(url)
         migrate(place)
-        return cls(place, connections, committed)
+        return cls(place, connections, committed, distributed=is_distributed(place))
 
     @property
     def seen_revision(self) -> int:
@@ -118,7 +121,7 @@ class PostgresStore:
             writing = Writing(loop, self._writing, self._writers, LONGEST_WAIT, self._transactions.write)
             settling = Settling(
                 loop, self._opening, LONGEST_WAIT, self._open_line, lambda job: writing.queue(_alone(job)),
-                self._said, self._committed,
+                self._said, self._committed, distributed=self._distributed,
             )  # fmt: skip
             side = self._sides[loop] = _Side(settling, writing)
         return side
@@ -137,7 +140,7 @@ class PostgresStore:
         with translated(self._place):
             if prepared:
                 connection.execute(_ON_LINES)
-                for statement in hot.STATEMENTS:
+                for statement in (routed if self._distributed else hot).STATEMENTS:
                     result = connection.pgconn.prepare(statement.name, statement.text)
                     if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
                         raise psycopg.ProgrammingError(result.get_error_message())
