@@ -282,6 +282,9 @@ async def application(config: Config, metrics: Metrics | None = None, given: Giv
     """The ASGI application with its own house, closed when the server shuts down."""
     stack = contextlib.AsyncExitStack()
     house = await stack.enter_async_context(opened(config, metrics, given))
+    losing = "" if given.store else whereabouts(config).losing(house.clock.now())
+    if losing:
+        _LOG.warning("acknowledged rotations can be lost", extra=fields(detail=losing))
     watch = Watch(house.metrics, house.clock, house.entropy, sample=config.log.sample)
     life = Life(stack, house, watch)
     return assemble(house, watch, life, await _lender(house, stack))

@@ -55,17 +55,19 @@ def _findings(place: Place) -> Iterator[Finding]:
 
     from evergrant.cli.checks import Verdict
     from evergrant.cli.checks.address import address
+    from evergrant.cli.checks.database import database
     from evergrant.cli.checks.files import files
     from evergrant.cli.checks.finding import fail
     from evergrant.clock import clock_from_environment
     from evergrant.store.port import StoreUnavailable, StoreUnusable
 
     config = place.config
-    database, clock = existing(config).file, clock_from_environment(os.environ)
+    where, clock = existing(config), clock_from_environment(os.environ)
     yield from address(config)
-    on_disk = list(files(config, database, clock)) if database is not None else []
-    yield from on_disk
-    if any(finding.check == "database" and finding.verdict is Verdict.FAIL for finding in on_disk):
+    held = files(config, where.file, clock) if where.file is not None else database(config, where.url, clock)
+    at_rest = list(held)
+    yield from at_rest
+    if any(finding.check == "database" and finding.verdict is Verdict.FAIL for finding in at_rest):
         return
     try:
         facts = finished(lambda: _facts(place))

@@ -78,6 +78,14 @@ class Whereabouts(NamedTuple):
 
         return postgres.migrate(address(self.url))
 
+    def losing(self, now: int) -> str:
+        """What there would lose commits that were acknowledged, as a sentence; empty for nothing. `StoreUnusable`."""
+        if self.file is not None:
+            return ""
+        from evergrant.store.postgres.examine import examine
+
+        return examine(self.url, now).losing
+
     def open(self, committed: Callable[[int], None] = lambda _: None) -> Store:
         """Open it, making or migrating it as needed; *committed* is told the size of every batch of settles.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from evergrant.domain.client import Client
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event, What
 from evergrant.domain.key import SealedKey
 from evergrant.domain.lease import Lease
@@ -31,6 +32,7 @@ class Facts(NamedTuple):
     alarms: dict[What, int]
     unseen_notices: int
     lease: Lease | None
+    epoch: Epoch = Epoch()
 
 
 def gather(tx: Tx, now: int) -> Facts:
@@ -48,6 +50,7 @@ def gather(tx: Tx, now: int) -> Facts:
         alarms={what: count for what, count in alarms.items() if count},
         unseen_notices=sum(not notice.acknowledged_at for notice in tx.notices.find(COUNTED)),
         lease=_held(tx, now),
+        epoch=tx.epoch(),
     )
 
 

@@ -63,13 +63,14 @@ def alarms(facts: Facts) -> Iterator[Finding]:
     grave = {
         What.FAMILY_FORGED: "find out which: was a backup restored, or has somebody a token key? "
         "after a theft run: evergrant key rotate --use mac --now",
-        What.FAMILY_AHEAD: "find out whether a backup was restored or a failover lost commits; "
-        "those users have to sign in again",
+        What.FAMILY_AHEAD: "the store went backwards; if it was restored by other means, or failed over, say so: "
+        "evergrant restore --declare, after a failover with --failover; else those users have to sign in again",
     }
     for what, todo in grave.items():
         if facts.alarms.get(what):
             count = plural(facts.alarms[what], "event", "events")
-            yield fail("alarms", f"{count} {what} in the last {ALARM_DAYS} days", MEANING[what], _look(todo))
+            told = "" if not facts.epoch.number else f", in epoch {facts.epoch.number}"
+            yield fail("alarms", f"{count} {what} in the last {ALARM_DAYS} days{told}", MEANING[what], _look(todo))
     if facts.alarms.get(What.FAMILY_REPEATS_MANY):
         yield warn(
             "alarms",
