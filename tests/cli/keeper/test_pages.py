@@ -1,7 +1,9 @@
 """docs/keeper/start.md and the keeper's part of README.md are followed word for word; what they show happens."""
 
+import os
 import re
 import tomllib
+from base64 import b64encode
 from contextlib import ExitStack
 from typing import Final
 
@@ -99,10 +101,29 @@ def test_the_page_for_operators_says_commands_that_work_in_their_order(tmp_path)
 
 
 def test_the_configuration_of_the_page_for_operators_is_a_good_one(tmp_path):
-    [block] = [block for block in blocks(OPERATE, "toml") if "[keeper]" in block]
+    [block] = [block for block in blocks(OPERATE, "toml") if "[keeper]" in block and "vault_url" not in block]
     (tmp_path / "evergrant.toml").write_text(block)
     found = load(tmp_path / "evergrant.toml", {"EVERGRANT_KEEPER_WEBHOOK_SECRET": "s"})
     assert set(found.clients) == {"hubspot", "own"}
+
+
+@pytest.mark.needs("postgres")
+def test_the_page_for_operators_holds_for_a_vault_in_a_database(tmp_path, database):
+    [block] = [block for block in blocks(OPERATE, "toml") if "vault_url" in block]
+    (tmp_path / "evergrant.toml").write_text(block.replace("/run/secrets", str(tmp_path)))
+    (tmp_path / "keeper-database").write_text(database)
+    (tmp_path / "keeper-keys").write_text(b64encode(os.urandom(32)).decode())
+    (tmp_path / "keeper-keys").chmod(0o600)
+    told = {"EVERGRANT_KEEPER_CLIENT_GITHUB_APP_CLIENT_ID": "x", "EVERGRANT_CONFIG": str(tmp_path / "evergrant.toml")}
+    terminal = Terminal(tmp_path, told)
+    terminal.types(f"echo '{LINE}' | evergrant keeper import")
+    run, *rest = lines(OPERATE)
+    with terminal.keeps(run) as said:
+        assert said[0].startswith(f"refreshing what is in {database}")
+        for command in rest:
+            if "keeper.db" not in command:
+                terminal.types(command)
+    assert not (tmp_path / "evergrant-data" / "keeper.db").exists()
 
 
 def test_every_health_and_every_metric_that_operators_are_told_of_exists():

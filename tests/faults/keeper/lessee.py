@@ -37,13 +37,21 @@ SETTINGS = Settings(
 )  # fmt: skip
 
 
+# A provider that is slow because the machine is must not look like one that has lost an answer.
+PATIENT = replace(
+    SETTINGS, claim_seconds=20.0, request_seconds=12.0, connect_seconds=6.0, commit_seconds=6.0, wait_seconds=30.0
+)
+
+
 def keeper_of(told: dict[str, Any]) -> Keeper:
     """A keeper as *told*: vault, facts, origin, client_id, secret, and the file of the key where it is not beside."""
     catalog = Catalog()
     catalog.add(replace(moved(FACTS[told["facts"]], told["origin"]), id="here"))
     client = Client("here", told["client_id"], Secret(told["secret"]))
     key = Path(told["key"]) if told.get("key") else None
-    return Keeper.open(told["vault"], key=key, clients=[client], catalog=catalog, settings=SETTINGS)
+    return Keeper.open(
+        told["vault"], key=key, clients=[client], catalog=catalog, settings=PATIENT if told.get("patient") else SETTINGS
+    )
 
 
 def fingerprint(token: str) -> str:

@@ -89,12 +89,14 @@ class Scene:
     said: list[dict[str, Any]] = field(default_factory=list)
     kills: int = 0
     key: str = ""
+    patient: bool = False
 
     @property
     def told(self) -> dict[str, Any]:
         return {
-            "vault": self.vault, "key": self.key, "facts": self.facts, "origin": self.chaos.url,
-            "accounts": self.accounts, "client_id": self.chaos.client_id, "secret": self.chaos.client_secret,
+            "vault": self.vault, "key": self.key, "patient": self.patient, "facts": self.facts,
+            "origin": self.chaos.url, "accounts": self.accounts, "client_id": self.chaos.client_id,
+            "secret": self.chaos.client_secret,
         }  # fmt: skip
 
     def lessee(self, **more: Any) -> Lessee:

@@ -29,6 +29,7 @@ def test_keep_inv_1_k_15_three_processes_refresh_each_token_once_where_a_second_
     tmp_path, database
 ):
     with scene(tmp_path, "strict", [], database=database) as made:
+        made.patient = True
         living = [made.lessee(background=True) for _ in range(PROCESSES)]
         for one in living:
             one.wait_for(lambda said, one=one: leased(one, 0, 12))
@@ -66,6 +67,7 @@ def test_keep_inv_2_k_14_a_database_that_is_killed_again_and_again_costs_no_gran
     chance, cluster = random.Random(SEED), Cluster.start(durable=True)
     try:
         with scene(tmp_path, "strict", [], seed=SEED, database=cluster.database()) as made:
+            made.patient = True
             living = [made.lessee(background=number == 0) for number in range(PROCESSES)]
             for _ in range(ROUNDS):
                 time.sleep(chance.uniform(0.3, 1.5))

@@ -1,4 +1,4 @@
-"""Both vaults answer alike, whatever is asked of them in whatever order: the reference says what is owed.
+"""All vaults answer alike, whatever is asked of them in whatever order: the reference says what is owed.
 
 Lists of random steps, made and made smaller by hypothesis; every answer and every refusal is compared, and at the end
 everything that can be read.
@@ -6,8 +6,11 @@ everything that can be read.
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +21,7 @@ from evergrant.keeper.connection import MAIN, Claim, Health, Step
 from evergrant.keeper.vault.chain import verify
 from evergrant.keeper.vault.memory import MemoryVault
 from evergrant.keeper.vault.port import ApiKey, Change, Fenced, Missing, Taken, VaultUnavailable, Wanted
+from evergrant.keeper.vault.postgres import PostgresVault
 from evergrant.keeper.vault.sqlite import SqliteVault
 from evergrant.testing.vault_contract.fixtures import (
     ACME,
@@ -30,6 +34,7 @@ from evergrant.testing.vault_contract.fixtures import (
     pending,
     record,
 )
+from tests.keeper.vault.emptied import EMPTIED
 
 REFUSALS = (Fenced, Missing, Taken, ValueError)
 SOME = st.integers(0, 1)
@@ -181,11 +186,8 @@ class Side:
         return told
 
 
-async def lived(path: Path, steps: list[tuple]) -> None:
-    sides = [
-        Side(MemoryVault(clock := FixedClock(NOW)), clock),
-        Side(SqliteVault.open(path, clock := FixedClock(NOW)), clock),
-    ]
+async def lived(opener: Callable[[FixedClock], Any], steps: list[tuple]) -> None:
+    sides = [Side(make(clock := FixedClock(NOW)), clock) for make in (MemoryVault, opener)]
     try:
         for side in sides:
             for n in range(2):
@@ -209,6 +211,18 @@ async def lived(path: Path, steps: list[tuple]) -> None:
 def test_the_embedded_vault_answers_as_the_reference_does(steps):
     with tempfile.TemporaryDirectory() as folder:
         try:
-            asyncio.run(lived(Path(folder) / "keeper.db", steps))
+            asyncio.run(lived(partial(SqliteVault.open, Path(folder) / "keeper.db"), steps))
         except VaultUnavailable as error:
             pytest.fail(str(error))
+
+
+@pytest.mark.long
+@pytest.mark.needs("postgres")
+@settings(max_examples=40)
+@given(steps=st.lists(STEP, min_size=10, max_size=60))
+def test_the_shared_vault_answers_as_the_reference_does(postgres, vault_database, steps):
+    postgres.execute(EMPTIED, vault_database)
+    try:
+        asyncio.run(lived(partial(PostgresVault.open, vault_database), steps))
+    except VaultUnavailable as error:
+        pytest.fail(str(error))
