@@ -12,6 +12,7 @@ from evergrant.domain.event import Event, What
 from evergrant.store.port import EventQuery
 from evergrant.store.postgres import partitions
 from evergrant.store.postgres.asking import Asking, writable
+from evergrant.store.postgres.horizon import Horizon
 
 COLUMNS: Final = (
     "family", "at", "what", "client_id", "account_id", "session_id", "reason", "generation", "network", "agent",
@@ -36,8 +37,8 @@ _ROUTINE_OF_FAMILY: Final = (
     f" WHERE {_RARE_OF_FAMILY} AND what = '{What.FAMILY_STARTED}'), 0)"
 )
 _SWEEP: Final = (
-    "DELETE FROM evergrant.event e USING (SELECT number, at FROM evergrant.event ORDER BY number LIMIT %s) old"
-    " WHERE e.number = old.number AND e.at = old.at AND e.at < %s"
+    "DELETE FROM evergrant.event e USING (SELECT number, at FROM ({oldest}) each ORDER BY number LIMIT %(limit)s) old"
+    " WHERE e.number = old.number AND e.at = old.at AND e.at < %(before)s"
 )
 _RAW: Final = ids.RAW_LENGTH
 
@@ -78,10 +79,10 @@ def _event(row: tuple[Any, ...]) -> tuple[int, Event]:
 
 
 class Events:
-    """The audit trail inside one transaction."""
+    """The audit trail inside one transaction. A follower is shown no more than *horizon* allows."""
 
-    def __init__(self, asking: Asking, *, writing: bool) -> None:
-        self._ask, self._writing = asking, writing
+    def __init__(self, asking: Asking, horizon: Horizon | None = None) -> None:
+        self._ask, self._horizon = asking, horizon
         self._noted: list[Event] = []
 
     def add(self, events: Sequence[Event]) -> None:
@@ -101,7 +102,10 @@ class Events:
         self.flush()
         wanted = {name: getattr(query, name) for name in ("account_id", "client_id", "what")}
         given: dict[str, Any] = {name: str(value) for name, value in wanted.items() if value}
-        where = " AND ".join(["number > %(after)s", *(f"{name} = %({name})s" for name in given)])
+        parts = ["number > %(after)s", *(f"{name} = %({name})s" for name in given)]
+        if query.after and not query.newest and self._horizon is not None:
+            parts.append(f"number <= {self._horizon.reach(self._ask):d}")
+        where = " AND ".join(parts)
         given = dict(zip(given, writable(tuple(given.values())), strict=True))
         sql = f"SELECT number, {_NAMED} FROM evergrant.event WHERE {where}"  # noqa: S608 - own columns
         if query.family_id:
@@ -117,4 +121,8 @@ class Events:
 
     def sweep(self, before: int, limit: int) -> int:
         self.flush()
-        return self._ask.count(_SWEEP, (limit, before))
+        oldest = " UNION ALL ".join(
+            f"(SELECT number, at FROM evergrant.{name} ORDER BY number LIMIT %(limit)s)"  # noqa: S608 - own names
+            for name in partitions.small(self._ask, before)
+        )
+        return self._ask.count(_SWEEP.format(oldest=oldest), {"limit": limit, "before": before})

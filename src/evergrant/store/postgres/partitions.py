@@ -22,6 +22,13 @@ _ALL: Final = (
     " WHERE inhparent = 'evergrant.event'::regclass AND c.relname ~ '^event_[0-9]{8}$' ORDER BY c.relname"
 )
 
+SMALL: Final = 1024 * 1024
+_SIZES: Final = (
+    "SELECT c.relname, pg_relation_size(c.oid) FROM pg_catalog.pg_inherits"
+    " JOIN pg_catalog.pg_class c ON c.oid = inhrelid"
+    " WHERE inhparent = 'evergrant.event'::regclass AND c.relname ~ '^event_[0-9]{8}$'"
+)
+
 
 class Day(NamedTuple):
     """One day's partition: its name, the instants it begins and ends at, and about how many events it has."""
@@ -67,6 +74,15 @@ def arrange(asking: Asking, now: int, before: int) -> int:
     for one in over:
         asking.count(f"DROP TABLE evergrant.{one.name}")
     return sum(one.events for one in over)
+
+
+def small(asking: Asking, before: int) -> list[str]:
+    """The tables that are swept row by row: of events without a day, and of days with so few that it costs nothing.
+
+    Where little is written, events so go at the second their retention ends; where much is, with their day.
+    """
+    sizes = dict(asking.rows(_SIZES))
+    return ["event_other", *(name for name, size in sizes.items() if size < SMALL and _named(name).begins < before)]
 
 
 def _made(asking: Asking, one: Day) -> bool:

@@ -3,6 +3,7 @@
 from asyncio import AbstractEventLoop, Future, get_running_loop
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
@@ -15,11 +16,13 @@ from evergrant.store.port import Finish, StoreUnavailable
 from evergrant.store.postgres import hot, routed
 from evergrant.store.postgres.connection import Address, Connection, address, connect, sentence, translated
 from evergrant.store.postgres.distributing import is_distributed
+from evergrant.store.postgres.horizon import Horizon
 from evergrant.store.postgres.line import Trouble
 from evergrant.store.postgres.listening import Listening
 from evergrant.store.postgres.migrate import migrate
 from evergrant.store.postgres.sessions import LONGEST_WAIT, Sessions
 from evergrant.store.postgres.settling import LINES, Settling
+from evergrant.store.postgres.tables import PostgresTx
 from evergrant.store.postgres.transactions import Transactions
 from evergrant.store.postgres.writing import Writing
 
@@ -50,7 +53,7 @@ class PostgresStore:
         writers = max(1, (connections - _OWN) // 2)
         readers = max(1, connections - _OWN - writers)
         self._writers, self._sessions = writers, (Sessions(place, writers), Sessions(place, readers))
-        self._transactions = Transactions(place, *self._sessions, self._see)
+        self._transactions = Transactions(place, *self._sessions, self._see, partial(PostgresTx, horizon=Horizon()))
         self._writing = ThreadPoolExecutor(writers, thread_name_prefix="evergrant-writer")
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="evergrant-reader")
         self._opening = ThreadPoolExecutor(1, thread_name_prefix="evergrant-opener")

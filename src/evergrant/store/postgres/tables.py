@@ -11,6 +11,7 @@ from evergrant.store.postgres.bulk import PostgresBulk
 from evergrant.store.postgres.endings import Endings
 from evergrant.store.postgres.events import Events
 from evergrant.store.postgres.families import Families
+from evergrant.store.postgres.horizon import Horizon
 
 R = TypeVar("R")
 CHANNEL: Final = "evergrant_revision"
@@ -95,11 +96,11 @@ class Records(Generic[R]):
 class PostgresTx:
     """What work sees: every table inside one transaction. Made for each, used by one thread."""
 
-    def __init__(self, asking: Asking, *, writing: bool) -> None:
+    def __init__(self, asking: Asking, *, writing: bool, horizon: Horizon | None = None) -> None:
         self._ask = asking
         self.bulk = PostgresBulk(asking)
         self.families = Families(asking, writing=writing)
-        self.events = Events(asking, writing=writing)
+        self.events = Events(asking, None if writing else horizon)
         self.endings = Endings(asking)
         self.turned = 0
         for shape in shapes.SHAPES:
