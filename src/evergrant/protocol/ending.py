@@ -13,7 +13,8 @@ A family and a single token never live again, so `fam` and `jti` hold whatever `
 go on, so there `iat` counts. An end of few families names them; a mass end (a client with a million) is one ending.
 A token that was exchanged (RFC 8693) belongs to its family's client, too: `client_id` agrees with the claim `client_id`
 or with the claim `fam_client`, which such tokens have.
-`until` is when the last token it could mean has expired, with a margin for clocks: then it may be forgotten.
+`until` is when the last token it could mean has expired, with a margin for clocks: then it may be forgotten, but not
+sooner than `until - at` seconds after it was heard of, for an issuer's clock may have stood in the past.
 A session's end arrives as the families that ended with it, for offline ones live on.
 
 **Frames.** The stream (`text/event-stream`) carries three events, each with the cursor as its `id`:

@@ -134,9 +134,12 @@ class Follower:
 
     def _take(self, frame: Frame) -> None:
         if frame.ending is not None:
-            clock = self._core.clock
-            # A clock that has run ahead must not make an ending look over that will matter when it is put right.
-            self._core.ended.add(frame.ending, clock.now() - clock.lead)
+            clock, ending = self._core.clock, frame.ending
+            # A clock that has run ahead must not make an ending look over that will matter when it is put right; and
+            # one that an issuer told while its own stood in the past matters for as long as any other.
+            now = clock.now() - clock.lead
+            until = max(ending.until, now + ending.until - ending.at)
+            self._core.ended.add(ending._replace(until=until), now)
         elif frame.beat is not None:
             self._beat(frame.beat)
         if frame.kind is Kind.RESET:

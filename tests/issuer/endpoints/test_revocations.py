@@ -190,6 +190,15 @@ async def test_a_new_follower_is_told_all_that_still_matters_and_no_more(both: I
         assert follower.dead(claims_of(new.access))
 
 
+async def test_o_09_what_ended_while_the_clock_stood_in_the_past_is_told_when_it_is_right_again(both: Issuer) -> None:
+    held, now = await hold(both, ClientType.WEB), both.clock.now()
+    both.clock.set(now - 7_200)
+    await _revoke(held)
+    both.clock.set(now)
+    async with following(both, await reader_of(both)) as follower:
+        assert follower.dead(claims_of(held.access))
+
+
 @pytest.mark.parametrize("cursor", ["7.AAAAAAAA", "1.AAAAAAAA", "999999999999999999999999.AAAAAAAA", "0.1"])
 async def test_a_cursor_that_is_not_known_begins_anew(both: Issuer, cursor: str) -> None:
     reader, held = await reader_of(both), await hold(both, ClientType.WEB)

@@ -194,7 +194,8 @@ class Feed:
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _lines(self, after: int, limit: int) -> list[Line]:
-        now, known = self._clock.now(), max(self._configured, self._catalog.longest_access)
+        # Attack O-09: what was told while the clock stood in the past is not over because it has been put right.
+        now, known = self._clock.now() - self._clock.lead, max(self._configured, self._catalog.longest_access)
 
         def work(tx: Tx) -> tuple[list[tuple[int, End]], int]:
             found = tx.endings.find(after, limit)
