@@ -34,6 +34,8 @@ class KeeperLender:
             raise CannotLend(str(error), later=True) from error
         except KeeperError as error:
             raise CannotLend(str(error)) from error
+        if lease.prover is not None:
+            raise CannotLend(f"the token at {provider} is bound to a key that stays in the keeper")
         rest = max(lease.safe_until - self._clock.now(), 0) if lease.safe_until else None
         return Lent(lease.token, lease.bearer.partition(" ")[0], rest, " ".join(lease.scope))
 

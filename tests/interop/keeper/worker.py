@@ -26,6 +26,11 @@ THERE = "there"
 
 async def keeper_of(told: dict[str, Any], clock: Clock | None = None) -> Keeper:
     """A keeper whose provider is known by the address of its issuer alone."""
+    return Keeper.open(told["vault"], **await opening(told, clock))
+
+
+async def opening(told: dict[str, Any], clock: Clock | None = None) -> dict[str, Any]:
+    """What such a keeper is opened with."""
     catalog = Catalog()
     catalog.add(await discover(told["issuer"], Fetcher(Reach(loopback=True)), provider_id=THERE))
     client = Client(
@@ -34,7 +39,7 @@ async def keeper_of(told: dict[str, Any], clock: Clock | None = None) -> Keeper:
     )  # fmt: skip
     settings = Settings(reconnect_page="https://app.example/reconnect", failure_seconds=0.0, recheck_seconds=0.0)
     clock = clock or FileClock(Path(told["clock"]))
-    return Keeper.open(told["vault"], clients=[client], catalog=catalog, settings=settings, clock=clock)
+    return {"clients": [client], "catalog": catalog, "settings": settings, "clock": clock}
 
 
 def fingerprint(token: str) -> str:

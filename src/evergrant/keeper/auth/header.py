@@ -21,6 +21,8 @@ class Meaning(StrEnum):
     """Nothing: the answer is about something else."""
     STALE = "stale"
     """The token is not taken any more: renew it."""
+    NONCE = "nonce"
+    """The proof lacked the nonce that came with the answer (RFC 9449 section 9): send it again with that one."""
     SCOPE = "scope"
     """The token is good and does not allow this: only the user can allow more."""
 
@@ -38,6 +40,8 @@ def meaning(status: int, challenge: str) -> tuple[Meaning, tuple[str, ...]]:
     error = members.get("error", "")
     if error == "insufficient_scope" and status in {_UNAUTHORIZED, _FORBIDDEN}:
         return Meaning.SCOPE, tuple(members.get("scope", "").split())
+    if error == "use_dpop_nonce" and status == _UNAUTHORIZED:
+        return Meaning.NONCE, ()
     if status == _UNAUTHORIZED and error in {"", "invalid_token"}:
         return Meaning.STALE, ()
     return Meaning.FINE, ()

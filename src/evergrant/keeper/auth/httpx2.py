@@ -8,6 +8,7 @@ from evergrant.keeper.auth.asking import Awaited, Blocking
 from evergrant.keeper.auth.header import Meaning, guard, meaning, same_origin
 from evergrant.keeper.service.lease import Lease
 from evergrant.keeper.wire.bearer import AUTHORIZATION, header
+from evergrant.keeper.wire.proof import NONCE_HEADER
 
 
 class KeeperAuth(httpx2.Auth):
@@ -43,7 +44,10 @@ class KeeperAuth(httpx2.Auth):
         guard(str(request.url), self._hosts)
         lease = await self._awaited.lease()
         answer = yield _with(request, lease)
-        said, scope = _said(request, answer)
+        said, scope = _said(request, answer, lease)
+        if said is Meaning.NONCE and _repeatable(request):
+            answer = yield _with(request, lease)
+            said, scope = _said(request, answer, lease)
         if said is Meaning.SCOPE and self._raises:
             raise await self._awaited.missing(lease, scope)
         if said is Meaning.STALE:
@@ -59,7 +63,10 @@ class KeeperAuth(httpx2.Auth):
         guard(str(request.url), self._hosts)
         lease = self._blocking.lease()
         answer = yield _with(request, lease)
-        said, scope = _said(request, answer)
+        said, scope = _said(request, answer, lease)
+        if said is Meaning.NONCE and _repeatable(request):
+            answer = yield _with(request, lease)
+            said, scope = _said(request, answer, lease)
         if said is Meaning.SCOPE and self._raises:
             raise self._blocking.missing(lease, scope)
         if said is Meaning.STALE:
@@ -85,6 +92,10 @@ class _Carried(httpx2.Headers):
 
 
 def _with(request: httpx2.Request, lease: Lease) -> httpx2.Request:
+    if lease.prover is not None:
+        # A proof is for this address and no other, so it may travel: elsewhere it proves nothing.
+        request.headers.update(lease.headers(request.method, str(request.url)))
+        return request
     name, value = header(lease.bearer, lease.token)
     if name == AUTHORIZATION:
         request.headers[name] = value
@@ -95,11 +106,13 @@ def _with(request: httpx2.Request, lease: Lease) -> httpx2.Request:
     return request
 
 
-def _said(request: httpx2.Request, answer: httpx2.Response) -> tuple[Meaning, tuple[str, ...]]:
+def _said(request: httpx2.Request, answer: httpx2.Response, lease: Lease) -> tuple[Meaning, tuple[str, ...]]:
     """What the answer says about our token; nothing, if it comes from where the token was not sent."""
     if not same_origin(str(request.url), str(answer.request.url)):
         return Meaning.FINE, ()
-    return meaning(answer.status_code, answer.headers.get("www-authenticate", ""))
+    newer = lease.heard(str(request.url), {NONCE_HEADER: answer.headers.get(NONCE_HEADER, "")})
+    said, scope = meaning(answer.status_code, answer.headers.get("www-authenticate", ""))
+    return (Meaning.FINE, ()) if said is Meaning.NONCE and not newer else (said, scope)
 
 
 def _repeatable(request: httpx2.Request) -> bool:

@@ -15,6 +15,7 @@ from evergrant.keeper.auth.header import Meaning, guard, meaning, same_origin
 from evergrant.keeper.errors import KeeperError
 from evergrant.keeper.service.lease import Lease
 from evergrant.keeper.wire.bearer import header
+from evergrant.keeper.wire.proof import NONCE_HEADER
 
 
 class KeeperRequestsAuth(AuthBase):
@@ -35,7 +36,10 @@ class KeeperRequestsAuth(AuthBase):
 
     def judged(self, once: "_Once", answer: Response) -> Lease | None:
         """The newer lease to repeat with, None when the answer is to be handed on."""
+        newer = once.lease.heard(once.url, {NONCE_HEADER: answer.headers.get(NONCE_HEADER, "")})
         said, scope = meaning(answer.status_code, answer.headers.get("www-authenticate", ""))
+        if said is Meaning.NONCE:
+            return once.lease if newer else None
         if said is Meaning.SCOPE and self._raises:
             raise self._blocking.missing(once.lease, scope)
         return self._blocking.renewed(once.lease) if said is Meaning.STALE else None
@@ -46,24 +50,26 @@ class _Once:
 
     def __init__(self, auth: KeeperRequestsAuth, request: PreparedRequest, lease: Lease) -> None:
         self._auth = auth
-        self._url = request.url or ""
+        self.url = request.url or ""
         body: Any = request.body
         self._body = body
         self._from = body.tell() if hasattr(body, "seekable") and body.seekable() else None
         self._done = False
         self.lease = lease
-        self._name, value = header(lease.bearer, lease.token)
-        request.headers[self._name] = value
+        shown = _shown(lease, request)
+        self._names = tuple(shown)
+        request.headers.update(shown)
         request.register_hook("response", self.answered)
 
     def answered(self, answer: Response, **more: Any) -> Response:
         """Called with every answer, those on the way through redirects too."""
         sent = answer.request
-        if answer.is_redirect and not same_origin(self._url, _target(answer)):
+        if answer.is_redirect and not same_origin(self.url, _target(answer)):
             # requests takes only `Authorization` off on the way to another host.
-            sent.headers.pop(self._name, None)
+            for name in self._names:
+                sent.headers.pop(name, None)
             return answer
-        if self._done or not same_origin(self._url, sent.url or "") or self._name not in sent.headers:
+        if self._done or not same_origin(self.url, sent.url or "") or self._names[0] not in sent.headers:
             return answer
         try:
             newer = self._auth.judged(self, answer)
@@ -79,8 +85,7 @@ class _Once:
         answer.content  # noqa: B018 - reads it to the end, so that the connection can be used again
         answer.close()
         again = answer.request.copy()
-        name, value = header(newer.bearer, newer.token)
-        again.headers[name] = value
+        again.headers.update(_shown(newer, again))
         fresh: Response = answer.connection.send(again, **more)
         fresh.history.append(answer)
         fresh.request = again
@@ -94,6 +99,12 @@ class _Once:
             return False
         self._body.seek(self._from)
         return True
+
+
+def _shown(lease: Lease, request: PreparedRequest) -> dict[str, str]:
+    if lease.prover is None:
+        return dict([header(lease.bearer, lease.token)])
+    return lease.headers(request.method or "", request.url or "")
 
 
 def _target(answer: Response) -> str:

@@ -24,9 +24,11 @@ from evergrant.keeper.decision.verdict import (
     Verdict,
 )
 from evergrant.keeper.exchange import Answer, date_of
-from evergrant.keeper.provider.model import ErrorShape, Provider, Reply, TokenRecord
+from evergrant.keeper.provider.model import Dpop, ErrorShape, Provider, Reply, TokenRecord
 
 LONGEST_WAIT: Final = 86_400
+DPOP: Final = "DPoP"
+_TYPES: Final = {"": "Bearer", "bearer": "Bearer", "dpop": DPOP}
 BOUND_TYPES: Final = frozenset({"mac", "dpop", "pop", "n_a"})
 """Types whose tokens are worth nothing as bearer tokens."""
 _OK: Final = range(200, 300)
@@ -221,18 +223,24 @@ def _tokens(provider: Provider, answer: Answer, found: Members, reply: Reply, as
         refresh=refresh,
         expires_at=expires_at,
         origin=origin,
-        token_type="Bearer" if kind.lower() in {"", "bearer"} else harmless(kind),
+        token_type="Bearer"
+        if kind.lower() in {"", "bearer"}
+        else DPOP
+        if kind.lower() == DPOP.lower()
+        else harmless(kind),
         sent_at=sent_at,
         scope=_scope(at(found, reply.scope), provider.scope_separator) or asked,
         idle_end=sent_at + idle if idle else 0,
         hard_end=sent_at + hard if hard else 0,
         hard_said=bool(hard_said),
-        unusable=_unusable(access, kind),
+        unusable=_unusable(provider, access, kind),
     )
 
 
-def _unusable(access: str, kind: str) -> str:
-    if kind.lower() in BOUND_TYPES:
+def _unusable(provider: Provider, access: str, kind: str) -> str:
+    if provider.dpop is Dpop.REQUIRED and kind.lower() != DPOP.lower():
+        return "a token that is bound to no key, though the provider's facts demand one (RFC 9449 section 5)"
+    if provider.dpop is not Dpop.REQUIRED and kind.lower() in BOUND_TYPES:
         return f"token_type {kind.lower()} was not asked for"
     if not access.isascii() or not access.isprintable() or " " in access:
         return "the access token holds marks that no header can carry"

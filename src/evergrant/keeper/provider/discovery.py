@@ -16,7 +16,7 @@ from evergrant.keeper.errors import BadRequest
 from evergrant.keeper.provider.address import check_address
 from evergrant.keeper.provider.fetched import Fetch, Fetched, Unfetched
 from evergrant.keeper.provider.kinds import shown
-from evergrant.keeper.provider.model import ClientAuth, Pkce, Provider, Revoke, RevokeVerb
+from evergrant.keeper.provider.model import ClientAuth, Dpop, Pkce, Provider, Revoke, RevokeVerb
 
 OPENID: Final = "/.well-known/openid-configuration"
 OAUTH: Final = "/.well-known/oauth-authorization-server"
@@ -217,6 +217,7 @@ def _provider(
         iss_in_callback=document.get("authorization_response_iss_parameter_supported") is True,
         client_auth=_client_auth(document, issuer),
         pkce=_pkce(document),
+        dpop=Dpop.SUPPORTED if "ES256" in _texts(document, "dpop_signing_alg_values_supported") else None,
         refresh_scope="offline_access" if "offline_access" in scopes else "",
         reconsent_params=_CONSENT if "offline_access" in scopes else {},
         scopes={scope: meaning for scope, meaning in _SCOPES.items() if scope in scopes},

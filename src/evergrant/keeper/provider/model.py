@@ -64,6 +64,15 @@ class Pkce(StrEnum):
     """Sent all the same: a server that does not know it ignores it (RFC 7636 section 5)."""
 
 
+class Dpop(StrEnum):
+    """Whether tokens are bound to a key of the keeper's (RFC 9449)."""
+
+    REQUIRED = "required"
+    """They are: a bearer token is not handed out."""
+    SUPPORTED = "supported"
+    """They can be, where the operator says so: overrides of the client make this `required`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorShape:
     """An error answer; a member that is None does not have to match.
@@ -221,6 +230,7 @@ class Provider:
     scope_on_refresh: bool = False
     client_id_on_refresh: bool = True
     pkce: Pkce = Pkce.UNKNOWN
+    dpop: Dpop | None = None
     callback_fields: Mapping[str, str] = field(default_factory=dict)
     """Callback parameter → name under which it is kept (Zoho: accounts-server → accounts_server)."""
     records: tuple[TokenRecord, ...] = (TokenRecord("main", Reply()),)

@@ -136,6 +136,8 @@ FACTS: Final = (
     Fact("scope_on_refresh", Flag(), "whether `scope` is repeated on refresh"),
     Fact("client_id_on_refresh", Flag(), "whether `client_id` is sent on refresh"),
     Fact("pkce", Choice(model.Pkce), "RFC 7636", "a challenge is sent all the same: who does not know it ignores it"),
+    Fact("dpop", Choice(model.Dpop), "RFC 9449: whether tokens are bound to a key; `supported` says that they can be",
+         "tokens are bearer tokens"),
     Fact("callback_fields", Table(Text(60, pattern=NAME, expects="a name of letters, digits and _")),
          "callback parameter to the name under which it is kept"),
     Fact("bearer",

@@ -179,6 +179,7 @@ class Committer:
             refresh=tokens.refresh or before,
             previous=before if settled.previous_until else None,
             previous_until=settled.previous_until,
+            key=sealed.key_of(sealer, tenant, old),
         )
 
     def _letter_id(self) -> str:

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from evergrant.domain.secret import Secret
 from evergrant.keeper.connection import Connection, Intent, Reason, Record, Step
 from evergrant.keeper.decision.allowed import Allowed, Standing, Turned, judge
 from evergrant.keeper.decision.health import event
@@ -17,7 +18,7 @@ from evergrant.keeper.service.going_away import Pair
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.service.identity import Named
 from evergrant.keeper.service.replied import Journalled
-from evergrant.keeper.service.sealed import refresh_of, with_tokens
+from evergrant.keeper.service.sealed import key_of, refresh_of, with_tokens
 from evergrant.keeper.service.telling import Telling
 from evergrant.keeper.service.told import Connected
 from evergrant.keeper.vault.port import Change, Fenced, Found, Missing
@@ -49,7 +50,7 @@ class Committing:
                 raise CallbackRefused(outcome.sentence, outcome.code)
             replaced = self._replaced(found, outcome, granted)
             try:
-                await self._ground.vault.change(self._change(found, outcome, granted, intent))
+                await self._ground.vault.change(self._change(found, outcome, granted, intent, kept.given.proof_key))
             except Fenced:
                 continue
             except Missing:
@@ -102,22 +103,28 @@ class Committing:
             hand_over=given.hand_over,
         )
 
-    def _change(self, found: Found, outcome: Standing, granted: Granted, intent: Intent) -> Change:
+    def _change(
+        self, found: Found, outcome: Standing, granted: Granted, intent: Intent, key: Secret | None
+    ) -> Change:  # fmt: skip
         return Change(
             connection=outcome.connection,
             expected=found.connection.version,
-            records=[self._with_tokens(found, record, outcome, granted) for record in outcome.records],
+            records=[self._with_tokens(found, record, outcome, granted, key) for record in outcome.records],
             intent=replace(intent, step=Step.CLOSED, outcome="connected", reply=b"", earlier=()),
             events=outcome.events,
             letters=self._letters(outcome.connection, outcome.events),
         )
 
-    def _with_tokens(self, found: Found, record: Record, outcome: Standing, granted: Granted) -> Record:
+    def _with_tokens(
+        self, found: Found, record: Record, outcome: Standing, granted: Granted, key: Secret | None
+    ) -> Record:  # fmt: skip
         sealer, tenant = self._ground.sealer, found.connection.tenant
         tokens = granted.tokens[record.name]
         carried = record.name in outcome.carried
         refresh = refresh_of(sealer, tenant, found.records[record.name]) if carried else tokens.refresh
-        return with_tokens(sealer, tenant, record, access=tokens.access, refresh=refresh)
+        if carried:  # the old refresh token is bound to the old key, if to any
+            key = key_of(sealer, tenant, found.records[record.name])
+        return with_tokens(sealer, tenant, record, access=tokens.access, refresh=refresh, key=key)
 
     def _letters(self, connection: Connection, events: tuple[Event, ...]) -> list[Letter]:
         return [letter(one, connection, "let_" + self._ground.draw(16)) for one in events if lettered(one)]

@@ -12,7 +12,7 @@ from evergrant.keeper.decision.allowed import needs_refresh_token
 from evergrant.keeper.decision.health import event
 from evergrant.keeper.errors import BadRequest, CallbackRefused, UnknownProvider
 from evergrant.keeper.event import Event, What
-from evergrant.keeper.provider.model import Pkce, Provider
+from evergrant.keeper.provider.model import Dpop, Pkce, Provider
 from evergrant.keeper.sealing import Unreadable
 from evergrant.keeper.service import requested as authorization
 from evergrant.keeper.service import rows
@@ -21,11 +21,13 @@ from evergrant.keeper.service.facts import Facts
 from evergrant.keeper.service.finding import check_names
 from evergrant.keeper.service.ground import Ground, steady
 from evergrant.keeper.service.landing import Landing
+from evergrant.keeper.service.proving import prover
 from evergrant.keeper.service.requested import Requested
 from evergrant.keeper.service.returning import check_return
 from evergrant.keeper.service.told import Connected, Link
 from evergrant.keeper.settings import Client
 from evergrant.keeper.vault.port import Found
+from evergrant.keeper.wire.proof import new_key
 from evergrant.keeper.wire.token_request import token_request
 from evergrant.protocol.authorization_url import authorization_url
 from evergrant.protocol.callback import Callback, came_to, issuer_agrees, read_callback
@@ -93,6 +95,7 @@ class Connect:
             anew=found.connection.health is Health.REVOKED,
             offline=offline,
             hand_over=hand_over,
+            key=new_key().reveal() if provider.dpop is Dpop.REQUIRED else "",
         )
         return await self._sent_away(ours, provider, requested, found)
 
@@ -172,13 +175,21 @@ class Connect:
         now = self._ground.clock.now()
         until = now + self._ground.settings.link_seconds
         try:
-            url = authorization_url(provider.authorize_url, _params(ours, provider, requested, state, again=again))
+            url = authorization_url(
+                provider.authorize_url,
+                {**_params(ours, provider, requested, state, again=again), **self._bound(requested)},
+            )
         except ValueError as error:
             raise BadRequest(f"{provider.id}: {error}") from None
         pending = authorization.pending(requested, state, self._ground.sealer, now=now, until=until)
         await self._ground.vault.await_callback(pending)
         await self._ground.vault.note([event(What.BEGUN, connection, now, detail=" ".join(requested.scopes)[:200])])
         return Link(url, pending.state_digest.hex()[:16], until, connection.id)
+
+    def _bound(self, requested: Requested) -> dict[str, str]:
+        """The key that alone can redeem the code (RFC 9449 section 10), where there is one."""
+        held = prover(self._ground, requested.proof_key)
+        return {} if held is None else {"dpop_jkt": held.jkt}
 
     def _redirect_uri(self, ours: Client) -> str:
         """The client's own, which no other client of ours may share: it tells whose answer a callback brings."""

@@ -4,14 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from evergrant.domain.secret import Secret
 from evergrant.keeper.connection import Connection, Health, Reason
 from evergrant.keeper.decision.body import Members, Unreadable, members
 from evergrant.keeper.decision.health import event
 from evergrant.keeper.errors import BadRequest, CallbackRefused, TryLater
 from evergrant.keeper.event import What
 from evergrant.keeper.exchange import Answer, Asked, Lost, NotSent
-from evergrant.keeper.provider.model import Provider
-from evergrant.keeper.service import rows
+from evergrant.keeper.provider.model import Dpop, Provider
+from evergrant.keeper.service import proving, rows
 from evergrant.keeper.service.assertion import assertion
 from evergrant.keeper.service.connect import wanted
 from evergrant.keeper.service.facts import Facts
@@ -21,6 +22,7 @@ from evergrant.keeper.service.landing import Landing
 from evergrant.keeper.service.requested import Requested
 from evergrant.keeper.service.told import Connected
 from evergrant.keeper.settings import Client
+from evergrant.keeper.wire.proof import new_key
 from evergrant.keeper.wire.token_request import posted, token_request
 from evergrant.protocol.device import (
     GRANT_TYPE,
@@ -110,6 +112,7 @@ class Device:
             anew=found.connection.health is Health.REVOKED,
             offline=offline,
             hand_over=hand_over,
+            key=new_key().reveal() if provider.dpop is Dpop.REQUIRED else "",
         )
         code = await self._code(ours, provider, requested)
         await self._begun(found.connection, requested)
@@ -167,11 +170,13 @@ class Device:
         provider = self._facts.of(ours, found.connection, requested.values)
         proof = assertion(ours, provider, self._ground.clock, self._ground.entropy)
         params = {"device_code": code.device_code.reveal()}
-        return await self._asked(token_request(provider, ours, GRANT_TYPE, params, assertion=proof))
+        return await self._asked(
+            token_request(provider, ours, GRANT_TYPE, params, assertion=proof), requested.proof_key
+        )
 
-    async def _asked(self, asked: Asked) -> Answer | None:
+    async def _asked(self, asked: Asked, key: Secret | None = None) -> Answer | None:
         try:
-            return await self._ground.transport.send(asked, self._ground.settings.request_seconds)
+            return await proving.send(self._ground, asked, key, lambda: self._ground.settings.request_seconds)
         except (NotSent, Lost):
             return None
 

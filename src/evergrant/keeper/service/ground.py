@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ from evergrant.keeper.provider.catalog import Catalog
 from evergrant.keeper.sealing import Sealer
 from evergrant.keeper.settings import Client, Settings
 from evergrant.keeper.vault.port import Vault, VaultUnavailable
+from evergrant.keeper.wire.proof import Nonces
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,7 +39,10 @@ def steady(verb: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The rooms below, and nothing else. *pause* waits for seconds; tests pass time in it."""
+    """The rooms below, and nothing else. *pause* waits for seconds; tests pass time in it.
+
+    *nonces*: the newest one of each server that wants proofs.
+    """
 
     vault: Vault
     sealer: Sealer
@@ -48,6 +52,7 @@ class Ground:
     clock: Clock
     entropy: Entropy
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    nonces: Nonces = field(default_factory=Nonces)
 
     def client(self, name: str) -> Client:
         """The application of ours that callers call *name*. Raises `UnknownProvider` with near names."""

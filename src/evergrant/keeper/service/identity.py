@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from evergrant.domain.secret import Secret
 from evergrant.keeper.connection import MAIN
 from evergrant.keeper.decision.body import Members, Unreadable, members, text_at
 from evergrant.keeper.decision.verdict import Granted
 from evergrant.keeper.errors import CallbackRefused
 from evergrant.keeper.exchange import Answer, Asked, Lost, NotSent
 from evergrant.keeper.provider.model import Provider
+from evergrant.keeper.service import proving
 from evergrant.keeper.service.ground import Ground
+from evergrant.keeper.service.requested import Requested
 from evergrant.keeper.settings import Client
-from evergrant.keeper.wire.bearer import header
 from evergrant.protocol.id_token import id_token_problem
 
 if TYPE_CHECKING:
@@ -42,14 +44,16 @@ class Identity:
         self._ground = ground
         self._keys: dict[str, tuple[float, object]] = {}
 
-    async def of(self, provider: Provider, client: Client, answer: Answer, granted: Granted, nonce: str) -> Named:
+    async def of(
+        self, provider: Provider, client: Client, answer: Answer, granted: Granted, given: Requested
+    ) -> Named:  # fmt: skip
         """Who it is. Raises `CallbackRefused` (exchange_failed) when an ID token is there and cannot be believed."""
         token = text_at(_members(answer), "id_token")
-        if token and await self._is_ours(provider, client, token, nonce):
+        if token and await self._is_ours(provider, client, token, given.nonce):
             return Named(granted.subject, granted.label)
         if granted.subject:
             return Named(granted.subject, granted.label)
-        return await self._asked(provider, granted)
+        return await self._asked(provider, granted, given.proof_key)
 
     async def _is_ours(self, provider: Provider, client: Client, token: str, nonce: str) -> bool:
         from evergrant.keys.foreign import Signed, claims_of  # noqa: PLC0415 - only who connects brings an ID token
@@ -94,22 +98,28 @@ class Identity:
             return fetched
         return known
 
-    async def _asked(self, provider: Provider, granted: Granted) -> Named:
+    async def _asked(self, provider: Provider, granted: Granted, key: Secret | None) -> Named:
         if not provider.userinfo_url or not granted.tokens:
             return Named(granted.subject, granted.label)
         tokens = granted.tokens.get(MAIN) or next(iter(granted.tokens.values()))
-        name, value = header(provider.bearer, tokens.access)
-        found = await self._get(provider.userinfo_url, {**provider.headers, name: value}) or {}
+        headers = {**provider.headers, **proving.bearer(provider, tokens.access, key)}
+        found = await self._get(provider.userinfo_url, headers, tokens.access, key) or {}
         paths = [path for record in provider.records for path in record.reply.subject]
         labels = [path for record in provider.records for path in record.reply.label]
         subject = next((said for said in (text_at(found, path) for path in ["sub", *paths, "id"]) if said), "")
         label = next((said for said in (text_at(found, path) for path in [*labels, "email", "name"]) if said), "")
         return Named(subject, granted.label or label)
 
-    async def _get(self, url: str, headers: Mapping[str, str]) -> Members | None:
+    async def _get(
+        self, url: str, headers: Mapping[str, str], token: Secret | None = None, key: Secret | None = None
+    ) -> Members | None:  # fmt: skip
         asked = Asked("GET", url, {"Accept": "application/json", "Accept-Encoding": "identity", **headers})
         try:
-            answer = await self._ground.transport.send(asked, self._ground.settings.request_seconds)
+            seconds = self._ground.settings.request_seconds
+            if token is None:
+                answer = await self._ground.transport.send(asked, seconds)
+            else:
+                answer = await proving.call(self._ground, asked, token, key, seconds)
         except (NotSent, Lost):
             return None
         if answer.status != _OK:

@@ -17,7 +17,7 @@ from evergrant.keeper.errors import CallbackRefused
 from evergrant.keeper.exchange import Answer, Asked, Lost, NotSent
 from evergrant.keeper.provider.model import Provider
 from evergrant.keeper.sealing import Unreadable
-from evergrant.keeper.service import replied
+from evergrant.keeper.service import proving, replied
 from evergrant.keeper.service.committing import Committing
 from evergrant.keeper.service.facts import Facts
 from evergrant.keeper.service.ground import Ground
@@ -173,7 +173,9 @@ class Landing:
     async def _sent(self, asked: Asked, given: Requested) -> Answer:
         for turn in range(SENDS):
             try:
-                return await self._ground.transport.send(asked, self._ground.settings.request_seconds)
+                return await proving.send(
+                    self._ground, asked, given.proof_key, lambda: self._ground.settings.request_seconds
+                )
             except NotSent:
                 if turn + 1 < SENDS:
                     await self._ground.pause(WAIT * (turn + 1))
@@ -204,7 +206,7 @@ class Landing:
         try:
             provider, granted = await self._granted(kept)
             ours = self._ground.client(given.client)
-            named = await self._identity.of(provider, ours, kept.answer, granted, given.nonce)
+            named = await self._identity.of(provider, ours, kept.answer, granted, given)
             return await self._committing.commit(kept, provider, granted, named, intent)
         except CallbackRefused:
             await self._end(given, "refused")

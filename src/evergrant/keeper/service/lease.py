@@ -10,9 +10,10 @@ from typing import Final
 
 from evergrant.domain.secret import Secret
 from evergrant.keeper.connection import Connection, Health, Origin, Reason, Record
+from evergrant.keeper.decision.answer import DPOP
 from evergrant.keeper.decision.health import REFRESHING, SERVING
 from evergrant.keeper.decision.window import Need, need, safe_until, servable, window
-from evergrant.keeper.errors import KeeperError, NeedsReauth, NotUsable, TryLater, VaultTrouble
+from evergrant.keeper.errors import BadRequest, KeeperError, NeedsReauth, NotUsable, TryLater, VaultTrouble
 from evergrant.keeper.provider.model import Provider
 from evergrant.keeper.sealing import Unreadable
 from evergrant.keeper.service import sealed
@@ -21,10 +22,12 @@ from evergrant.keeper.service.failed import later, vault_trouble
 from evergrant.keeper.service.finding import Finding
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.service.limits import Countdown
+from evergrant.keeper.service.proving import prover
 from evergrant.keeper.service.refresh import Refresher, Wish
 from evergrant.keeper.service.watch import Watch
 from evergrant.keeper.vault.port import Change, Fenced, Found, VaultUnavailable
 from evergrant.keeper.wire.bearer import header
+from evergrant.keeper.wire.proof import Prover
 
 Name = tuple[str, str, str, str, str]
 """Tenant, client, account, record and caller, as they were asked for."""
@@ -52,10 +55,33 @@ class Lease:
     health: Health
     fields: Mapping[str, str] = field(default_factory=dict)
     bearer: str = field(default="Bearer {token}", repr=False)
+    prover: Prover | None = field(default=None, repr=False, compare=False)
+    """What proves the key that the token is bound to (RFC 9449); None for a bearer token."""
 
-    def headers(self) -> dict[str, str]:
-        """The header that presents the token as this provider wants it, in clear."""
-        return dict([header(self.bearer, self.token)])
+    @property
+    def token_type(self) -> str:
+        """`Bearer`, or `DPoP` for a token that is worth nothing without a proof."""
+        return "Bearer" if self.prover is None else "DPoP"
+
+    def headers(self, method: str = "", url: str = "") -> dict[str, str]:
+        """The headers that present the token as this provider wants it, in clear.
+
+        A token that is bound to a key needs *method* and *url* of the one request they are for, which is then proved.
+        Raises `BadRequest` without them.
+        """
+        if self.prover is None:
+            return dict([header(self.bearer, self.token)])
+        if not method or not url:
+            msg = "this token is bound to a key: say method and address of the request that it is for"
+            raise BadRequest(msg)
+        return self.prover.presented(method, url, self.token)
+
+    def heard(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Keep the nonce that an answer of *url* brings; whether it is a new one, so that asking again makes sense.
+
+        *headers*: with names in lower case. Nothing to do for a bearer token.
+        """
+        return self.prover is not None and self.prover.nonces.heard(url, headers)
 
 
 class Entry:
@@ -193,6 +219,7 @@ class Leases:
             raise NeedsReauth(msg, connection.reason)
         try:
             token = sealed.access_of(self._ground.sealer, connection.tenant, record)
+            held = prover(self._ground, sealed.key_of(self._ground.sealer, connection.tenant, record))
         except Unreadable as error:
             msg = f"what is kept of connection {connection.id} does not open: a wrong key, or a changed row"
             raise NotUsable(msg, connection.health, Reason.RECORD_UNREADABLE) from error
@@ -214,6 +241,7 @@ class Leases:
             health=connection.health,
             fields={name: value for name, value in connection.fields.items() if name[:1] != "~"},
             bearer=self._provider(connection).bearer,
+            prover=held if record.token_type == DPOP else None,
         )
 
     def _keep(self, name: Name, found: Found, lease: Lease, stamp: int, steady: float) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from evergrant.domain.secret import digest
+from evergrant.domain.secret import Secret, digest
 from evergrant.keeper.connection import Pending
 from evergrant.keeper.sealing import Place, Sealer
 
@@ -17,7 +17,7 @@ STATE = "keeper state"
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """One authorization under way. Verifier and nonce are secret, so its `repr` names the connection alone."""
+    """One authorization under way. Verifier, nonce and key are secret, so its `repr` names the connection alone."""
 
     tenant: str
     connection_id: str
@@ -36,8 +36,14 @@ class Requested:
     anew: bool = False
     """It began after a disconnect; one that began before must not undo it."""
     hand_over: bool = False
+    key: str = ""
+    """The key that the tokens are to be bound to (RFC 9449); empty for none."""
     offline: bool | None = None
     """Whether a refresh token is a must; None: if the provider gives one when it is asked properly."""
+
+    @property
+    def proof_key(self) -> Secret | None:
+        return Secret(self.key) if self.key else None
 
     def __repr__(self) -> str:
         return f"<requested {self.connection_id} at {self.client}>"

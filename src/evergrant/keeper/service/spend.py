@@ -15,14 +15,13 @@ from evergrant.keeper.decision.verdict import Granted, Unknown, Verdict
 from evergrant.keeper.decision.window import pause
 from evergrant.keeper.exchange import Answer, Asked, Lost, NotSent
 from evergrant.keeper.provider.model import Provider
-from evergrant.keeper.service import answered, points, sealed
+from evergrant.keeper.service import answered, points, proving, sealed
 from evergrant.keeper.service.assertion import assertion
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.service.hold import Hold
 from evergrant.keeper.settings import Client
 from evergrant.keeper.vault.port import Missing as Gone
 from evergrant.keeper.vault.port import VaultUnavailable
-from evergrant.keeper.wire.bearer import header
 from evergrant.keeper.wire.token_request import token_request
 
 REFRESH: Final = "refresh_token"
@@ -52,13 +51,17 @@ class Spender:
         params = {REFRESH: token.reveal() if token is not None else ""}
         if provider.scope_on_refresh and with_scope and record.scope:
             params["scope"] = provider.scope_separator.join(record.scope)
+        proving.prover(
+            self._ground, sealed.key_of(self._ground.sealer, tenant, record)
+        )  # what cannot prove is not sent
         proof = assertion(ours, provider, self._ground.clock, self._ground.entropy)
         return token_request(provider, ours, REFRESH, params, refresh=True, assertion=proof)
 
     async def spend(self, hold: Hold, asked: Asked, provider: Provider, record: Record, intent: Intent) -> Ending:
         """Send *asked* and read its answer, which is journalled first."""
         try:
-            answer = await self._ground.transport.send(replace(asked, on_sent=_sent), hold.for_request())
+            key = sealed.key_of(self._ground.sealer, hold.tenant, record)
+            answer = await proving.send(self._ground, replace(asked, on_sent=_sent), key, hold.for_request)
         except NotSent as error:
             return Unreachable(str(error))
         except Lost as error:
@@ -100,10 +103,12 @@ class Spender:
         token = sealed.access_of(self._ground.sealer, connection.tenant, record)
         if token is None or not provider.probe_url:
             return Probed.SILENT
-        name, value = header(provider.bearer, token)
-        headers = {name: value, "Accept": "application/json", "User-Agent": "evergrant-keeper", **provider.headers}
+        key = sealed.key_of(self._ground.sealer, connection.tenant, record)
+        shown = proving.bearer(provider, token, key)
+        headers = {**shown, "Accept": "application/json", "User-Agent": "evergrant-keeper", **provider.headers}
         try:
-            answer = await self._ground.transport.send(Asked("GET", provider.probe_url, headers), PROBE_SECONDS)
+            asked = Asked("GET", provider.probe_url, headers)
+            answer = await proving.call(self._ground, asked, token, key, PROBE_SECONDS)
         except (NotSent, Lost):
             return Probed.SILENT
         if answer.status in _OK:

@@ -71,6 +71,8 @@ class Lease(Answered, frozen=True):
     safe_until: int
     """0 when the token does not end by age, or nobody knows when."""
     header: dict[str, str]
+    token_type: str
+    """`DPoP` for a token that is worth nothing without a proof for each request (RFC 9449)."""
     scopes: tuple[str, ...]
     record: str
     connection_id: str
@@ -268,13 +270,14 @@ def _tokens(record: Record) -> Tokens:
     )
 
 
-def lease_of(lease: Leased) -> Lease:
-    """A token in clear: the one answer that carries one."""
+def lease_of(lease: Leased, method: str, url: str) -> Lease:
+    """A token in clear: the one answer that carries one. *header* is for a request with *method* to *url*."""
     return Lease(
         token=lease.token.reveal(),
         version=lease.version,
         safe_until=lease.safe_until,
-        header=lease.headers(),
+        header=lease.headers(method, url),
+        token_type=lease.token_type,
         scopes=lease.scope,
         record=lease.record,
         connection_id=lease.connection_id,

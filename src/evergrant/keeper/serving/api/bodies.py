@@ -12,6 +12,7 @@ _HEALTH: Final[dict[str, Any]] = {"enum": ["", *Health]}
 Name = Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema=_PRINTABLE)]
 Text = Annotated[str, Meta(max_length=255, extra_json_schema=_PRINTABLE)]
 How = Annotated[str, Meta(max_length=32, extra_json_schema=_HEALTH)]
+Method = Annotated[str, Meta(max_length=16, extra_json_schema={"pattern": "^[A-Za-z]*$"})]
 Address = Annotated[str, Meta(max_length=2_000)]
 Token = Annotated[str, Meta(min_length=1, max_length=16_384)]
 Scopes = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=1_000)], ...], Meta(max_length=100)]
@@ -35,12 +36,17 @@ class LeaseNamed(Strict, frozen=True):
     client: Name
     account: Name
     record: Text = ""
+    method: Method = ""
+    """With *url*: the request that a token which is bound to a key is for; *header* then proves the key for it."""
+    url: Address = ""
 
 
 class LeaseWanted(Strict, frozen=True):
     """The same where the path names the connection."""
 
     record: Text = ""
+    method: Method = ""
+    url: Address = ""
 
 
 class Unauthorized(Strict, frozen=True):
@@ -48,6 +54,8 @@ class Unauthorized(Strict, frozen=True):
 
     version: Version
     record: Text = ""
+    method: Method = ""
+    url: Address = ""
 
 
 class Changes(Strict, frozen=True):

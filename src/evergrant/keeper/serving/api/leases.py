@@ -13,7 +13,7 @@ HANDED_OUT = "handed_out"
 
 async def by_name(call: Call) -> answers.Lease:
     asked: bodies.LeaseNamed = call.body
-    return await _leased(call, asked.client, asked.account, asked.record)
+    return await _leased(call, asked.client, asked.account, asked)
 
 
 async def by_id(call: Call) -> answers.Lease:
@@ -24,7 +24,7 @@ async def by_id(call: Call) -> answers.Lease:
         one = (await found(call)).connection
         known = names.keep((call.tenant, call.id), (one.client, one.account))
     try:
-        lease = await _leased(call, *known, asked.record)
+        lease = await _leased(call, *known, asked)
     except UnknownConnection:
         names.forget((call.tenant, call.id))
         raise
@@ -35,10 +35,12 @@ async def by_id(call: Call) -> answers.Lease:
     return lease
 
 
-async def _leased(call: Call, client: str, account: str, record: str) -> answers.Lease:
-    lease = await call.keeper.lease(client, account, tenant=call.tenant, caller=call.key.name, record=record)
+async def _leased(
+    call: Call, client: str, account: str, asked: bodies.LeaseNamed | bodies.LeaseWanted
+) -> answers.Lease:  # fmt: skip
+    lease = await call.keeper.lease(client, account, tenant=call.tenant, caller=call.key.name, record=asked.record)
     call.house.metrics.leases.add(HANDED_OUT)
-    return answers.lease_of(lease)
+    return answers.lease_of(lease, asked.method, asked.url)
 
 
 async def unauthorized(call: Call) -> answers.Lease:
@@ -64,4 +66,4 @@ async def unauthorized(call: Call) -> answers.Lease:
     )
     newer = await call.keeper.report_unauthorized(reported, caller=call.key.name)
     call.house.metrics.leases.add(HANDED_OUT)
-    return answers.lease_of(newer)
+    return answers.lease_of(newer, asked.method, asked.url)
