@@ -205,7 +205,7 @@ def test_where_a_token_may_go(url, hosts, allowed):
         (401, 'Bearer realm="x"', Meaning.STALE),
         (401, 'Bearer error="invalid_token", error_description="expired, sorry"', Meaning.STALE),
         (401, "Bearer error=invalid_token", Meaning.STALE),
-        (401, 'DPoP algs="ES256", error="use_dpop_nonce"', Meaning.FINE),
+        (401, 'DPoP algs="ES256", error="use_dpop_nonce"', Meaning.NONCE),
         (401, 'Bearer error="invalid_request"', Meaning.FINE),
         (403, "", Meaning.FINE),
         (403, 'Bearer error="invalid_token"', Meaning.FINE),
