@@ -84,12 +84,22 @@ async def test_r8693_2_1_a_the_operator_alone_widens_the_audience_and_nobody_the
     is_oauth_error(await exchanged(apis, caller, held.access, resource="not a uri"), "invalid_target")
     homebody = await service(apis, "Homebody", exchange_resources=())
     is_oauth_error(await exchanged(apis, homebody, held.access, resource=OTHER_JWT_API), "invalid_target")
-    # stock:read is open to the service, but the person's token does not have it
+    # stock:read is open to the service, but the person did not grant it
     for scope in ("stock:read", "orders:read stock:read", "orders:write", "ORDERS:READ", "openid", "offline_access"):
         is_oauth_error(await exchanged(apis, caller, held.access, scope=scope), "invalid_scope")
     is_oauth_error(await exchanged(apis, caller, held.access, scope='a"b'), "invalid_scope")
     stranger = await service(apis, "No scopes", scopes=())
     is_oauth_error(await exchanged(apis, stranger, held.access), "invalid_scope")
+
+
+async def test_what_the_person_granted_further_on_comes_along_and_not_before(apis: Issuer) -> None:
+    client, _ = await apis.client(scopes=("openid", "offline_access", "orders:read", "stock:read"))
+    tokens = await apis.signed_in(client, resource=JWT_API, scope="openid offline_access orders:read stock:read")
+    held, caller = Held(apis, client, "", tokens), await service(apis)
+    assert claims_of(held.access)["scope"] == "offline_access openid orders:read"
+    further = await exchanged(apis, caller, held.access, resource=OTHER_JWT_API)
+    assert further.json()["scope"] == "stock:read"
+    is_oauth_error(await exchanged(apis, caller, held.access, scope="stock:read"), "invalid_scope")
 
 
 async def test_i_06_an_exchange_never_outlives_what_it_began_with(apis: Issuer) -> None:

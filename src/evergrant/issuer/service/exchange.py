@@ -124,7 +124,13 @@ class Exchanger:
         found = targets(named, subject, allowed & self._settings.resources.keys())
         if isinstance(found, Hindrance):
             await self._refuse(caller, live, found, now)
-        scope = _scope(ask.scope, live.claims["scope"], caller.client)
+        granted = live.claims["scope"]
+        if live.family is not None:
+            # A token names the scopes of its own audience alone (RFC 8707 section 2). Where the operator lets the client
+            # go on, the person's grant says what may come along.
+            beyond = {name for uri in found if uri in allowed for name in self._settings.resources[uri].scopes}
+            granted = join({*split(granted), *(beyond & set(split(live.family.scope)))})
+        scope = _scope(ask.scope, granted, caller.client)
         return aimed(self._settings, caller.client, scope, [self._settings.resources[uri] for uri in found])
 
     async def _refuse(self, caller: Caller, live: Live, found: Hindrance, now: int) -> NoReturn:
