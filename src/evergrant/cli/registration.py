@@ -57,12 +57,7 @@ def registration_options(*, update: bool) -> Callable[[F], F]:
         click.option("--resource", "resources", multiple=True, metavar="URI",
                      help="An API it may ask tokens for; may be repeated. None means every registered one. A service "
                           "may introspect the tokens that name one of its own." + again),
-        click.option("--exchange-resource", "exchange_resources", multiple=True, metavar="URI",
-                     help="An API for which it may exchange the tokens that it is sent, beyond those the token is for; "
-                          "may be repeated." + again),
-        click.option("--exchange-provider", "exchange_providers", multiple=True, metavar="NAME",
-                     help="A client of the keeper for whose access tokens it may exchange the tokens that it is sent; "
-                          "may be repeated." + again),
+        *_exchange_options(again),
         click.option("--auth-method", type=Word(AuthMethod), help="How it authenticates at the token endpoint."),
         click.option("--preset", type=Word(Preset), help="How its refresh tokens rotate."),
         click.option("--consent", type=Word(Consent),
@@ -100,6 +95,17 @@ def _logout_options(*, update: bool) -> tuple[Callable[[F], F], ...]:
         click.option("--backchannel-logout-session/--no-backchannel-logout-session",
                      "backchannel_logout_session_required", default=None,
                      help="Whether its logout tokens must name the session; they do in any case."),
+    )  # fmt: skip
+
+
+def _exchange_options(again: str) -> tuple[Callable[[F], F], ...]:
+    return (
+        click.option("--exchange-resource", "exchange_resources", multiple=True, metavar="URI",
+                     help="An API for which it may exchange the tokens that it is sent, beyond those the token is for; "
+                          "may be repeated." + again),
+        click.option("--exchange-provider", "exchange_providers", multiple=True, metavar="NAME",
+                     help="A client of the keeper for whose access tokens it may exchange the tokens that it is sent; "
+                          "may be repeated." + again),
     )  # fmt: skip
 
 

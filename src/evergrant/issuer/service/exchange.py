@@ -124,14 +124,17 @@ class Exchanger:
         found = targets(named, subject, allowed & self._settings.resources.keys())
         if isinstance(found, Hindrance):
             await self._refuse(caller, live, found, now)
-        granted = live.claims["scope"]
-        if live.family is not None:
-            # A token names the scopes of its own audience alone (RFC 8707 section 2). Where the operator lets the client
-            # go on, the person's grant says what may come along.
-            beyond = {name for uri in found if uri in allowed for name in self._settings.resources[uri].scopes}
-            granted = join({*split(granted), *(beyond & set(split(live.family.scope)))})
-        scope = _scope(ask.scope, granted, caller.client)
+        scope = _scope(ask.scope, self._granted(live, [uri for uri in found if uri in allowed]), caller.client)
         return aimed(self._settings, caller.client, scope, [self._settings.resources[uri] for uri in found])
+
+    def _granted(self, live: Live, further: list[str]) -> str:
+        """What may come along to the token's own audience, and to *further* resources.
+
+        A token names the scopes of its own audience alone (RFC 8707 section 2); further on, the person's grant says.
+        """
+        beyond = {name for uri in further for name in self._settings.resources[uri].scopes}
+        had = split(live.family.scope) if live.family is not None else ()
+        return join({*split(live.claims["scope"]), *(beyond & set(had))})
 
     async def _refuse(self, caller: Caller, live: Live, found: Hindrance, now: int) -> NoReturn:
         code, description = _CODES[found]
