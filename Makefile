@@ -70,6 +70,7 @@ bench: $(VENV)/bench.stamp ## measure refreshes against the peers, server and lo
 	@$(BIN)/python -m benchmarks.keeper_leases
 	@$(BIN)/python -m benchmarks.keeper_due
 	@$(BIN)/python -m benchmarks.keeper_killed_grants
+	@$(BIN)/python -m benchmarks.resource_verify
 	@$(BIN)/python -m benchmarks.resource_frameworks
 
 docs: $(VENV)/test.stamp ## regenerate the pages that are made from the code
