@@ -5,6 +5,7 @@ anew (RFC 8725 section 3.1). Weak keys, keys meant for something else and keys t
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -43,6 +44,7 @@ _CURVES: Final = {
 _HASHES: Final = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 _RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _ED: Final = ("Ed25519", "EdDSA")
+_ROCA_PRIMES: Final = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 ALGORITHMS: Final = (*_CURVES, *_RSA, *_ED)
 """What can be checked: asymmetric algorithms alone."""
 
@@ -113,6 +115,8 @@ def _rsa(jwk: Mapping[str, Any], algorithm: str) -> Check:
         raise UnfitKey(f"it has {n.bit_length()} bits; between {LEAST_RSA_BITS} and {MOST_RSA_BITS} are used")
     if e < LEAST_EXPONENT or e.bit_length() > MOST_EXPONENT_BITS or e % 2 == 0:
         raise UnfitKey("its exponent is too small, too large or even")
+    if _factorable(n):
+        raise UnfitKey("it was made by a chip whose keys can be factored (ROCA, CVE-2017-15361)")
     verify, digest = rsa.RSAPublicNumbers(e, n).public_key().verify, _HASHES[algorithm[2:]]
     scheme: Any = padding.PKCS1v15()
     if algorithm.startswith("PS"):
@@ -126,6 +130,16 @@ def _rsa(jwk: Mapping[str, Any], algorithm: str) -> Check:
         return True
 
     return check
+
+
+def _factorable(n: int) -> bool:
+    """Whether *n* has the mark of ROCA: modulo each of these primes it is a power of 65537."""
+    return all(n % prime in _powers(prime) for prime in _ROCA_PRIMES)
+
+
+@cache
+def _powers(prime: int) -> frozenset[int]:
+    return frozenset(pow(LEAST_EXPONENT, power, prime) for power in range(prime))
 
 
 def _ed25519(jwk: Mapping[str, Any]) -> Check:
