@@ -57,7 +57,7 @@ class _Target:
         self._orders: Queue[Order | None] = Queue(DEEP)
         self._answers: Queue[object] = Queue()
         self._gone = False
-        self._begun = False
+        self._begun = self._ending = False
         self._replace = replace
         self.done = asyncio.ensure_future(store.write(self._work))
         self.done.add_done_callback(lambda _: self._answers.put(_Stopped()))
@@ -86,6 +86,12 @@ class _Target:
         if self._gone or self.done.done():
             raise _Stopped
         self._orders.put(order)
+
+    def begin_end(self) -> None:
+        """Say that the last part begins. Raises `StoreUnavailable` when it had begun: half of it is carried out."""
+        if self._ending:
+            raise StoreUnavailable("the source was in use and could not be left; try again")
+        self._ending = True
 
     def ask(self, order: Order) -> Any:
         """Send, and wait for the answer."""
@@ -161,6 +167,7 @@ def _last(
     """With nobody else writing: send what has changed, compare, and leave."""
     begun = monotonic()
     tx.bulk.freeze()
+    other.begin_end()
     sums, again = Sums(), 0
     for table in TABLES:
         again += _caught_up(tx, other, table, [one for one in seen if one.table == table], sums)

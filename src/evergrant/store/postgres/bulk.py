@@ -82,7 +82,9 @@ class PostgresBulk:
 
     def freeze(self) -> None:
         tables = ", ".join(f"evergrant.{table.name}" for table in _ALL)
-        self._ask.count(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")
+        # The gate first: once no other write is under way, none can hold one of these tables and wait for another.
+        self._ask.count("LOCK TABLE evergrant.write_gate IN EXCLUSIVE MODE")
+        self._ask.count(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
 
     def leave(self, whither: str) -> None:
         for table in _LEAVING:
