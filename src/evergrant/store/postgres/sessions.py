@@ -73,11 +73,16 @@ class Sessions:
     def _back(self, connection: Connection, *, spent: bool) -> None:
         if not spent and not _at_rest(connection):
             spent = True
+        gone = [connection]
         with self._gate:
             if not spent and not self._closed:
                 self._idle.append(connection)
                 return
-        closed(connection)
+            if spent:  # what ended this one has most likely ended those that lie idle, too
+                gone += self._idle
+                self._idle = []
+        for one in gone:
+            closed(one)
 
 
 def _at_rest(connection: Connection) -> bool:

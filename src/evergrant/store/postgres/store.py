@@ -1,6 +1,6 @@
 """The store object: lines for settles on the loop, a few threads for writes and reads, one database."""
 
-from asyncio import AbstractEventLoop, Future, get_running_loop
+from asyncio import AbstractEventLoop, Future, Semaphore, get_running_loop, wait_for
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -41,18 +41,21 @@ class _Side(NamedTuple):
 
     settling: Settling
     writing: Writing
+    reading: Semaphore
 
 
 class PostgresStore:
     """The shared store (see `evergrant.store.port.Store`)."""
 
     def __init__(
-        self, place: Address, connections: int, committed: Callable[[int], None], *, distributed: bool = False
-    ) -> None:
-        self._place, self._committed, self._distributed = place, committed, distributed
+        self, place: Address, connections: int, committed: Callable[[int], None], *, distributed: bool = False,
+        wait: float = LONGEST_WAIT,
+    ) -> None:  # fmt: skip
+        self._place, self._committed, self._distributed, self._wait = place, committed, distributed, wait
         writers = max(1, (connections - _OWN) // 2)
         readers = max(1, connections - _OWN - writers)
-        self._writers, self._sessions = writers, (Sessions(place, writers), Sessions(place, readers))
+        self._writers, self._readers = writers, readers
+        self._sessions = (Sessions(place, writers, wait), Sessions(place, readers, wait))
         self._transactions = Transactions(place, *self._sessions, self._see, partial(PostgresTx, horizon=Horizon()))
         self._writing = ThreadPoolExecutor(writers, thread_name_prefix="evergrant-writer")
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="evergrant-reader")
@@ -89,8 +92,16 @@ class PostgresStore:
         return result
 
     async def read(self, work: Callable[[Any], T]) -> T:
-        self._refuse_closed()
-        return await get_running_loop().run_in_executor(self._reading, self._transactions.read, work)
+        free = self._side().reading
+        try:
+            await (wait_for(free.acquire(), self._wait) if free.locked() else free.acquire())
+        except TimeoutError as error:
+            msg = f"{self._place.shown}: every connection for reading was busy for {self._wait:g} seconds"
+            raise StoreUnavailable(msg) from error
+        try:
+            return await get_running_loop().run_in_executor(self._reading, self._transactions.read, work)
+        finally:
+            free.release()
 
     async def close(self) -> None:
         """Commit what is queued, then close. Safe to call twice."""
@@ -121,12 +132,12 @@ class PostgresStore:
         loop = get_running_loop()
         side = self._sides.get(loop)
         if side is None:
-            writing = Writing(loop, self._writing, self._writers, LONGEST_WAIT, self._transactions.write)
+            writing = Writing(loop, self._writing, self._writers, self._wait, self._transactions.write)
             settling = Settling(
-                loop, self._opening, LONGEST_WAIT, self._open_line, lambda job: writing.queue(_alone(job)),
+                loop, self._opening, self._wait, self._open_line, lambda job: writing.queue(_alone(job)),
                 self._said, self._committed, distributed=self._distributed,
             )  # fmt: skip
-            side = self._sides[loop] = _Side(settling, writing)
+            side = self._sides[loop] = _Side(settling, writing, Semaphore(self._readers))
         return side
 
     def _see(self, revision: int) -> None:

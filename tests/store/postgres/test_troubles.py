@@ -1,0 +1,185 @@
+"""What goes wrong while a store is open: who is held up, who is told, and that it goes on by itself afterwards."""
+
+import asyncio
+import signal
+
+import psycopg
+import pytest
+
+from evergrant.domain.family import Ended
+from evergrant.domain.reason import Reason
+from evergrant.domain.rotation import Settlement, Verdict
+from evergrant.entropy import SeededEntropy
+from evergrant.store.port import StoreUnavailable, Which
+from evergrant.store.postgres import PostgresStore
+from evergrant.store.postgres.connection import address
+from evergrant.store.postgres.migrate import migrate
+from evergrant.testing import specimens
+from evergrant.testing.contract.fixtures import NOW, put_families, row
+from evergrant.testing.presenting import Presenter, ring
+from tests.cluster import Cluster
+
+pytestmark = [pytest.mark.needs("postgres"), pytest.mark.long]
+
+
+@pytest.fixture
+async def store(database):
+    migrate(address(database))
+    opened = PostgresStore(address(database), 6, lambda _: None, wait=1.0)
+    yield opened
+    await opened.close()
+
+
+def _rotate(family):
+    head = family.head
+    return Settlement(Verdict.ROTATE, family, head._replace(generation=head.generation + 1))
+
+
+async def test_a_row_that_somebody_else_holds_is_waited_for_by_nobody_but_its_own(store, database):
+    held, free = specimens.family("held"), specimens.family("free")
+    await put_families(store, held, free)
+    with psycopg.connect(database) as other:
+        other.execute("SELECT FROM evergrant.family WHERE id = %s FOR UPDATE", (held.id,))
+        waiting = asyncio.ensure_future(store.settle(held.id, _rotate))
+        for _ in range(10):
+            await asyncio.wait_for(store.settle(free.id, _rotate), 1)
+        assert not waiting.done()
+    assert (await asyncio.wait_for(waiting, 5)).verdict is Verdict.ROTATE
+    assert (await row(store, free.id)).head.generation == 10
+    assert (await row(store, held.id)).head.generation == 1
+
+
+async def test_o_21_a_row_that_stays_held_is_a_retry_for_its_own_in_bounded_time(store, database):
+    held = specimens.family("held")
+    await put_families(store, held)
+    with psycopg.connect(database) as other:
+        other.execute("SELECT FROM evergrant.family WHERE id = %s FOR UPDATE", (held.id,))
+        with pytest.raises(StoreUnavailable, match="locked for too long"):
+            await asyncio.wait_for(store.settle(held.id, _rotate), 15)
+    assert (await store.settle(held.id, _rotate)).verdict is Verdict.ROTATE
+
+
+async def test_when_every_connection_is_busy_the_next_is_told_so_soon(store, database):
+    await put_families(store, specimens.family())
+    with psycopg.connect(database) as other:
+        other.execute("LOCK TABLE evergrant.account IN ACCESS EXCLUSIVE MODE")
+        stuck = [asyncio.ensure_future(store.write(lambda tx: tx.accounts.put(specimens.account(1))))]
+        stuck += [asyncio.ensure_future(store.read(lambda tx: tx.accounts.find()))]
+        await asyncio.sleep(0.2)
+        for late in (store.write(lambda tx: tx.turn()), store.read(lambda tx: tx.revision())):
+            with pytest.raises(StoreUnavailable, match="busy for 1 seconds"):
+                await asyncio.wait_for(late, 5)
+        assert (await store.settle(specimens.family().id, _rotate)).verdict is Verdict.ROTATE
+    await asyncio.wait_for(asyncio.gather(*stuck), 15)
+
+
+async def test_a_connection_that_dies_before_the_commit_is_noticed_by_nobody(store, postgres, database):
+    families = [specimens.family(n) for n in range(4)]
+    await put_families(store, *families)
+    kill = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.rpartition('/')[2]}'"
+    for generation in range(1, 6):
+        await asyncio.gather(*(store.settle(family.id, _rotate) for family in families))
+        assert await store.read(lambda tx: len(tx.families.find(Which()))) == 4
+        await store.write(lambda tx, n=generation: tx.accounts.put(specimens.account(n)))
+        postgres.execute(kill)
+    for family in families:
+        assert (await row(store, family.id)).head.generation == 5
+
+
+async def test_an_end_of_many_families_is_not_starved_by_their_refreshes(store):
+    families = [specimens.family(n) for n in range(60)]
+    await put_families(store, *families)
+    over = Ended(NOW, Reason.OPERATOR)
+    ending = asyncio.Event()
+
+    async def refresh(family):
+        while True:
+            settled = await store.settle(
+                family.id, lambda found: Settlement(Verdict.REFUSE, found) if found.ended else _rotate(found)
+            )
+            if settled.verdict is Verdict.REFUSE:
+                return ending.is_set()
+
+    crowd = [asyncio.ensure_future(refresh(family)) for family in families]
+    await asyncio.sleep(0.2)
+    ending.set()
+    count = await asyncio.wait_for(
+        store.write(lambda tx: tx.families.end(Which(client_id=families[0].client_id), over)), 20
+    )
+    assert count == len(families)
+    assert all(await asyncio.wait_for(asyncio.gather(*crowd), 20))
+
+
+async def test_two_nodes_that_end_and_refresh_at_once_never_lose_an_end(store, database):
+    other, over = PostgresStore(address(database), 6, lambda _: None), Ended(NOW, Reason.OPERATOR)
+    try:
+        for n in range(12):
+            family = specimens.family(n)
+            first, second = (Presenter(s, SeededEntropy(f"{n}{k}"), ring()) for k, s in enumerate((store, other)))
+            token = await first.begin(family)
+            await asyncio.gather(
+                *(first.present(token) for _ in range(4)), *(second.present(token) for _ in range(4)),
+                other.write(lambda tx, f=family: tx.families.end(Which(family_id=f.id), over)),
+                store.write(lambda tx, f=family: tx.families.get(f.id)),
+            )  # fmt: skip
+            after = await row(store, family.id)
+            assert (after.ended, after.head.sealed) == (over, None)
+            assert not (await second.present(token)).given
+    finally:
+        await other.close()
+
+
+async def test_o_02_o_20_a_database_that_goes_away_is_503_and_it_goes_on_when_it_is_back():
+    cluster = Cluster.start(durable=True)
+    try:
+        url = cluster.database()
+        store = PostgresStore.open(url)
+        families = [specimens.family(n) for n in range(3)]
+        await put_families(store, *families)
+        for how in (signal.SIGINT, signal.SIGQUIT):
+            before = [(await row(store, family.id)).head.generation for family in families]
+            cluster.stop_process(how)
+            first, turn = store.settle(families[0].id, _rotate), store.write(lambda tx: tx.turn())
+            for ask in (first, store.read(lambda tx: tx.revision()), turn):
+                with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1"):
+                    await asyncio.wait_for(ask, 5)
+            cluster.run()
+            await asyncio.gather(*(store.settle(family.id, _rotate) for family in families))
+            await store.write(lambda tx: tx.turn())
+            after = [(await row(store, family.id)).head.generation for family in families]
+            assert after == [generation + 1 for generation in before]
+        await store.close()
+    finally:
+        cluster.stop()
+
+
+async def test_o_04_a_database_that_takes_no_writes_any_more_is_a_retry_until_it_does(store, postgres, database):
+    await put_families(store, specimens.family())
+    name = database.rpartition("/")[2]
+    kill = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    postgres.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    try:
+        postgres.execute(kill)
+        for ask in (store.settle(specimens.family().id, _rotate), store.write(lambda tx: tx.turn())):
+            with pytest.raises(StoreUnavailable, match="read-only"):
+                await asyncio.wait_for(ask, 10)
+    finally:
+        postgres.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    assert (await store.settle(specimens.family().id, _rotate)).verdict is Verdict.ROTATE
+    await store.write(lambda tx: tx.turn())
+
+
+async def test_every_node_hears_of_a_turn_at_once(store, database):
+    other = PostgresStore(address(database), 6, lambda _: None)
+    try:
+        await other.read(lambda tx: tx.revision())
+        await asyncio.sleep(0.3)
+        for _ in range(3):
+            await store.write(lambda tx: tx.turn())
+            for _ in range(100):
+                if other.seen_revision == store.seen_revision:
+                    break
+                await asyncio.sleep(0.01)
+            assert other.seen_revision == store.seen_revision
+    finally:
+        await other.close()
