@@ -116,6 +116,23 @@ def test_a_database_that_is_not_served_is_one_sentence_without_its_password():
     assert sentences(store__url="postgresql://u:hunter2@h/d") == []
 
 
+@pytest.mark.parametrize(
+    ("given", "because"),
+    [
+        ({"vault_url": "mysql://u:hunter2@h/d", "keys_file": "k"}, "must be an address as in postgresql://"),
+        ({"vault_url": "postgresql://u:hunter2@h/d"}, "needs keeper.keys_file, keeper.keys or keeper.keyring"),
+        ({"vault_url": "postgresql://u:hunter2@h/d", "keys_file": "k", "vault": "v.db"}, "are both set"),
+        ({"vault": "postgresql://u:hunter2@h/d"}, "a database's address is keeper.vault_url"),
+    ],
+)
+def test_a_vault_that_is_two_things_or_none_is_one_sentence_without_its_password(given, because):
+    (told,) = sentences(**{f"keeper__{name}": value for name, value in given.items()})
+
+    assert because in told
+    assert "hunter2" not in told
+    assert sentences(keeper__vault_url="postgresql://u:hunter2@h/d", keeper__keys_file="k") == []
+
+
 def test_a_scope_that_nobody_could_read_on_the_consent_page_is_refused():
     with pytest.raises(ConfigError) as caught:
         load(None, {"EVERGRANT_RESOURCE": '[{"identifier": "urn:a", "scopes": ["orders:read"]}]'})

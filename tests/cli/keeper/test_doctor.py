@@ -129,3 +129,34 @@ def test_the_issuers_doctor_looks_at_a_vault_in_the_same_place_too(place, capsys
     _, checks = told(capsys, "doctor")
     assert checks["vault file"] == ("ok", "whole")
     assert checks["database"][0] == "ok"
+
+
+# ---- a vault in a database
+
+
+@pytest.fixture
+def shared(place, database, monkeypatch, capsys):
+    """The same connection in a vault in a database, and its address."""
+    monkeypatch.setenv("EVERGRANT_KEEPER_VAULT_URL", database)
+    monkeypatch.setenv("EVERGRANT_KEEPER_KEYS_FILE", str(place / "shared.key"))
+    assert main(["keeper", "import", "tokens.jsonl"]) == 0
+    capsys.readouterr()
+    return database
+
+
+@pytest.mark.needs("postgres")
+def test_a_vault_in_a_database_is_judged_by_what_its_commits_are_worth(shared, capsys):
+    code, checks = told(capsys)
+    assert code == 6, "the server of the tests does not wait for its disk"
+    assert checks["vault durability"][0] == "fail"
+    assert "fsync" in checks["vault durability"][1]
+    assert checks["vault database"] == ("ok", f"{shared} answers: PostgreSQL {checks['vault database'][1][-2:]}")
+    assert (checks["vault wire"], checks["connections"]) == (("ok", "on this machine"), ("ok", "1 of 1 active"))
+    assert checks["vault user"][0] == "warn"
+
+
+@pytest.mark.needs("postgres")
+def test_a_database_without_a_vault_and_one_that_is_not_there_are_told(shared, capsys, monkeypatch):
+    monkeypatch.setenv("EVERGRANT_KEEPER_VAULT_URL", shared.replace("/evergrant_test", "/never_made"))
+    assert main(["keeper", "doctor"]) == 5
+    assert "there is no such database" in capsys.readouterr().err

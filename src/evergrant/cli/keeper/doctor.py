@@ -50,7 +50,7 @@ def findings(config: Config, path: Path) -> Iterator[Finding]:
 
     clock = clock_from_environment(os.environ)
     key = key_file(config)
-    stored = list(vault_database(config, key) if config.keeper.vault_url else vault(config, path, key, clock))
+    stored = list(vault_database(config, key, clock) if config.keeper.vault_url else vault(config, path, key, clock))
     yield from stored
     with told():
         yield from clients(settings(config).clients, with_issuers(config), clock.now())
