@@ -30,7 +30,7 @@ from evergrant.config import Config, load
 from evergrant.observe.log import set_up
 from evergrant.observe.metrics import Metrics
 from evergrant.protocol.ending import MEDIA_TYPE
-from evergrant.web.app import Application
+from evergrant.web.app import WIRE, Application
 
 # From the first byte of a request to its last; the application gives a body less.
 REQUEST_SECONDS: Final = 15
@@ -129,6 +129,7 @@ class Door(HttpToolsProtocol):
                 return False
             elif name == b"accept" and value == _EVENTS:
                 self._endless = True  # its answer may have no end, and comes in parts
+                cast("trip.Scope", self.scope)[WIRE] = self.transport
                 return False
         return declared.isdigit() and int(declared) <= trip.LARGEST and self.parser.get_http_version() == "1.1"
 

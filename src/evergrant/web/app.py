@@ -185,6 +185,10 @@ class Application:
         leaving = asyncio.ensure_future(_left(receive))
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            wire = scope.get(WIRE)
+            if wire is not None and sending.done() and isinstance(sending.exception(), TimeoutError):
+                wire.abort()  # a connection that is closed in order waits for its reader, who does not read
+                await asyncio.wait((leaving,), timeout=PART_SECONDS)
         finally:
             for task in (sending, leaving):
                 task.cancel()
