@@ -114,23 +114,26 @@ class _Families:
     def sweep(self, after: bytes, now: int, limit: int, keep: int) -> Swept:
         walked = [self._table[key] for key in sorted(self._table) if key > after][:limit]
         erased = expired = deleted = 0
+        over: list[Family] = []
         for family in walked:
             head = family.head
             if family.absolute_end + keep < now:
                 self._table.change(self._undo, family.id, None)
                 deleted += 1
+                over += [] if family.ended else [family]
                 continue
             ended = family.ended
             if ended is None and now >= min(family.absolute_end, head.idle_end):
                 ended = Ended(now, Reason.ABSOLUTE if now >= family.absolute_end else Reason.IDLE)
                 expired += 1
+                over.append(family)
             stale = head.sealed is not None and (ended is not None or now > head.overlap_end)
             if stale:
                 erased += 1
             if stale or ended is not family.ended:
                 self.settle(family.id, head._replace(sealed=None) if stale else head, ended)
         last = walked[-1].id if len(walked) == limit else b""
-        return Swept(last, erased, expired, deleted)
+        return Swept(last, erased, expired, deleted, tuple(over))
 
 
 class _Events:

@@ -68,12 +68,16 @@ class Which(NamedTuple):
 
 
 class Swept(NamedTuple):
-    """What one housekeeping step over families did, and the id to go on after (empty at the end of the table)."""
+    """What one housekeeping step over families did, and the id to go on after (empty at the end of the table).
+
+    *ended* are the families that it found alive and closed or deleted.
+    """
 
     last: bytes
     erased: int
     expired: int
     deleted: int
+    ended: tuple[Family, ...] = ()
 
 
 class Records(Protocol[R]):

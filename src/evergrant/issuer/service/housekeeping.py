@@ -18,7 +18,7 @@ from evergrant.issuer.service import lasting, sessions
 from evergrant.issuer.service.key_rotation import KeyRotation
 from evergrant.issuer.settings import Settings
 from evergrant.keys import lifecycle
-from evergrant.store.port import Store, Swept, Tx, Which
+from evergrant.store.port import Store, Swept, Tx
 
 T = TypeVar("T")
 LEASE: Final = "housekeeping"
@@ -161,11 +161,8 @@ def _walk(place: bytes, now: int, limit: int) -> Callable[[Tx], Swept]:
     """A step through the families, with an event for each one that it ends."""
 
     def work(tx: Tx) -> Swept:
-        # Whatever the step walks over and finds alive is among these: it counts the ended ones too.
-        alive = tx.families.find(Which(live=True), limit, place)
         swept = tx.families.sweep(place, now, limit, KEEP_SECONDS)
-        over = (family for family in alive if now >= min(family.absolute_end, family.head.idle_end))
-        tx.events.add([_ended(family, now) for family in over if not swept.last or family.id <= swept.last])
+        tx.events.add([_ended(family, now) for family in swept.ended])
         return swept
 
     return work

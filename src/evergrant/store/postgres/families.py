@@ -24,14 +24,15 @@ _WALK: Final = (
     "SELECT id, absolute_end, idle_end FROM evergrant.family WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
 )
 _DELETE: Final = (
-    "DELETE FROM evergrant.family WHERE id > %(after)s AND id <= %(last)s AND absolute_end + %(keep)s < %(now)s"
+    "DELETE FROM evergrant.family WHERE id > %(after)s AND id <= %(last)s"  # noqa: S608 - constants
+    f" AND absolute_end + %(keep)s < %(now)s RETURNING {COLUMNS}"
 )
 _LATE: Final = f"CASE WHEN absolute_end <= %(now)s THEN '{Reason.ABSOLUTE}' ELSE '{Reason.IDLE}' END"
 _EXPIRE: Final = (
     f"UPDATE evergrant.family f SET ended_at = %(now)s, sealed = NULL, reason = {_LATE}"  # noqa: S608 - constants
     " FROM (SELECT id, sealed IS NOT NULL AS held FROM evergrant.family WHERE id > %(after)s AND id <= %(last)s"
     " AND ended_at IS NULL AND least(absolute_end, idle_end) <= %(now)s) late"
-    " WHERE f.id = late.id RETURNING late.held"
+    f" WHERE f.id = late.id RETURNING {', '.join(f'f.{name}' for name in COLUMNS.split(', '))}, late.held"
 )
 # A row that a refresh holds at this moment is left for the next walk: its successor is being replaced anyway.
 _ERASE: Final = (
@@ -87,11 +88,13 @@ class Families:
             return Swept(b"", 0, 0, 0)
         last = walked[-1][0]
         given = {"after": after, "last": last, "now": now, "keep": keep}
-        deleted = self._ask.count(_DELETE, given) if any(row[1] + keep < now for row in walked) else 0
+        gone = any(row[1] + keep < now for row in walked)
+        deleted = [family(row) for row in self._ask.rows(_DELETE, given)] if gone else []
         late = any(min(row[1:]) <= now for row in walked)
-        held = [row[0] for row in self._ask.rows(_EXPIRE, given)] if late else []
-        erased = self._ask.count(_ERASE, given) + sum(held)
-        return Swept(last if len(walked) == limit else b"", erased, len(held), deleted)
+        over = self._ask.rows(_EXPIRE, given) if late else []
+        erased = self._ask.count(_ERASE, given) + sum(row[-1] for row in over)
+        ended = tuple(sorted((*(one for one in deleted if one.ended is None), *map(family, over))))
+        return Swept(last if len(walked) == limit else b"", erased, len(over), len(deleted), ended)
 
 
 def _where(which: Which) -> tuple[str, list[Any]]:

@@ -84,12 +84,15 @@ class Families:
         closed = {row[2] for row in dead}
         over = [row for row in walked if row[4] and row[1] + keep >= now]
         stale = [row[0] for row in over if row[5] is not None or row[0] in closed or now > row[3]]
+        over_now = [row[0] for row in walked if row[5] is None and now >= min(row[1], row[2])]
+        ended = tuple(family for key in over_now if (family := self.get(key)) is not None)
         self._cursor.executemany("DELETE FROM family WHERE id = ?", gone)
         self._cursor.executemany(_CLOSE, dead)
         self._cursor.executemany(
             "UPDATE family SET sealed = NULL WHERE id = ?", [(key,) for key in stale if key not in closed]
         )
-        return Swept(walked[-1][0] if len(walked) == limit else b"", len(stale), len(dead), len(gone))
+        last = walked[-1][0] if len(walked) == limit else b""
+        return Swept(last, len(stale), len(dead), len(gone), ended)
 
 
 def _where(which: Which) -> tuple[str, list[Any]]:

@@ -15,7 +15,11 @@ KEEP = 7 * DAY
 
 
 async def _sweep(store: Store, now: int, limit: int = 100, after: bytes = b"") -> Swept:
-    return await store.write(lambda tx: tx.families.sweep(after, now, limit, KEEP))
+    alive = {family.id for family in await store.read(lambda tx: tx.families.find(Which()))}
+    swept = await store.write(lambda tx: tx.families.sweep(after, now, limit, KEEP))
+    left = {family.id for family in await store.read(lambda tx: tx.families.find(Which()))}
+    assert {family.id for family in swept.ended} == alive - left
+    return swept._replace(ended=())
 
 
 class SweepingContract(ContractFixtures):
