@@ -160,7 +160,7 @@ def read_ending(text: bytes | str) -> Ending:
     """The ending behind a line. Raises `Unreadable`, also for one that names nothing known."""
     try:
         return _ending(_ENDING.decode(text))
-    except (DecodeError, ValidationError, RecursionError) as error:
+    except (DecodeError, ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable("an ending cannot be read") from error
 
 
@@ -189,7 +189,7 @@ def read_page(text: bytes) -> Page:
     """The page behind an answer. Raises `Unreadable`."""
     try:
         page = _PAGE.decode(text)
-    except (DecodeError, ValidationError, RecursionError) as error:
+    except (DecodeError, ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable("a page of endings cannot be read") from error
     endings = tuple(_ending(line) for line in page.endings)
     return Page(read_cursor(page.cursor), endings, _beat(page.now, page.every), page.more, page.reset)
@@ -241,7 +241,7 @@ def _frame(block: bytes) -> Frame | None:
     if kind == Kind.BEAT:
         try:
             beat = _BEAT.decode(text)
-        except (DecodeError, ValidationError, RecursionError) as error:
+        except (DecodeError, ValidationError, UnicodeDecodeError, RecursionError) as error:
             raise Unreadable("a beat cannot be read") from error
         return Frame(Kind.BEAT, read_cursor(fields.get("id", "")), beat=_beat(beat.now, beat.every))
     return Frame(Kind.RESET, START) if kind == Kind.RESET else None
