@@ -3,6 +3,7 @@
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,21 +30,25 @@ async def test_j_14_a_new_key_is_fetched_when_a_token_names_it(stand: Stand, ver
     await verifier.verify_token(stand.token())
     new = signer(name="new")
     stand.publish(stand.signer.public, new.public)
-    token = signed(new, stand.claims())
-    assert await why(verifier, token) is Why.UNKNOWN_KEY  # fetched a moment ago: the floor
+    assert (await verifier.verify_token(signed(new, stand.claims()))).id == "j1"
+    assert stand.asked(JWKS) == 2
+    newest = signer(name="newest")
+    stand.publish(stand.signer.public, new.public, newest.public)
+    token = signed(newest, stand.claims())
+    assert await why(verifier, token) is Why.UNKNOWN_KEY  # asked again a moment ago: the floor
     stand.clock.advance(10)
     assert (await verifier.verify_token(token)).id == "j1"
-    assert stand.asked(JWKS) == 2
+    assert stand.asked(JWKS) == 3
 
 
 async def test_j_15_and_r8725_3_10_a_unknown_key_ids_cause_no_storm(stand: Stand, verifier: Verifier) -> None:
     await verifier.verify_token(stand.token())
     other = signer(name="other")
     for round_ in range(3):
-        stand.clock.advance(10)
         tokens = [signed(other, stand.claims(), kid=f"unknown-{round_}-{place}") for place in range(50)]
         assert set(await asyncio.gather(*(why(verifier, token) for token in tokens))) == {Why.UNKNOWN_KEY}
         assert stand.asked(JWKS) == 2 + round_
+        stand.clock.advance(10)
 
 
 async def test_j_16_what_a_withdrawn_key_signed_is_refused_although_it_was_seen_before(
@@ -171,6 +176,24 @@ async def test_r8414_3_3_a_a_document_that_names_another_issuer_is_thrown_away(s
             assert refused.why is Why.KEYS_UNREACHABLE
             assert "describes another issuer" in refused.detail
     assert stand.asked(JWKS) == 0
+
+
+@pytest.mark.parametrize(
+    "issuer", ["", "issuer.example", "http://issuer.example", "https://a b", "https://u@x.example"]
+)
+def test_an_issuer_that_cannot_be_asked_is_told_at_once(issuer: str) -> None:
+    with pytest.raises(ValueError, match="issuer"):
+        Verifier.for_issuer(issuer, audience="x")
+
+
+async def test_certificate_authorities_that_are_not_there_are_told_to_the_operator(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing.pem")
+    async with Verifier.for_issuer(
+        "https://127.0.0.1:1", audience="x", authorities=missing, keys_url="https://127.0.0.1:1/jwks"
+    ) as verifier:
+        refused = await refusal(verifier, "Bearer a.b.c")
+        assert refused.why is Why.KEYS_UNREACHABLE
+        assert "No such file" in refused.detail
 
 
 async def test_the_keys_address_can_be_given_and_then_nothing_is_discovered(stand: Stand) -> None:

@@ -9,6 +9,7 @@ from evergrant.resource.access import Access
 from evergrant.resource.authorization import Presented
 from evergrant.resource.claims import judge
 from evergrant.resource.core import Core
+from evergrant.resource.discovery import Directory
 from evergrant.resource.follow import Follow, Follower
 from evergrant.resource.introspection import Introspection, Introspector
 from evergrant.resource.key_source import KeySource
@@ -23,11 +24,12 @@ class Asking:
         entropy: Entropy,
     ) -> None:  # fmt: skip
         self._core: Final = core
-        self._keys: Final = KeySource(core, fetcher, keys_url)
+        self._directory: Final = Directory(core.rules.issuer, fetcher.get)
+        self._keys: Final = KeySource(core, fetcher, self._directory, keys_url)
         self._introspector = None
         if introspection is not None:
-            self._introspector = Introspector(introspection, core, fetcher, self._keys)
-        self._follower = None if follow is None else Follower(follow, core, fetcher, self._keys, entropy)
+            self._introspector = Introspector(introspection, core, fetcher, self._directory)
+        self._follower = None if follow is None else Follower(follow, core, fetcher, self._directory, entropy)
         if follow is not None and follow.when_blind.value == "introspect" and introspection is None:
             raise ValueError("who introspects when the feed is silent must say how: introspection is missing")
 
@@ -43,6 +45,7 @@ class Asking:
         if self._introspector is not None:
             await self._introspector.stop()
         await self._keys.stop()
+        await self._directory.stop()
 
     async def access(self, presented: Presented) -> Access:
         """The access behind a token that memory does not know. Raises `Refused`."""

@@ -1,5 +1,6 @@
 """What an issuer says of itself, for those who check its tokens (RFC 8414 section 3, OpenID Connect Discovery 4)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +10,7 @@ from evergrant.fetch.address import check_address, is_plain
 from evergrant.fetch.fetched import Fetched, Unfetched
 from evergrant.protocol.compact import Unreadable, json_object
 from evergrant.protocol.ending import METADATA
+from evergrant.resource.flight import Flight
 
 _FOUND: Final = 200
 _OAUTH: Final = "/.well-known/oauth-authorization-server"
@@ -29,7 +31,33 @@ class Described:
     introspection: str = ""
     feed: str = ""
     """Of what has ended (`protocol.ending`)."""
-    document: Mapping[str, Any] | None = None
+
+
+class Directory:
+    """The description of one issuer: fetched once for everybody who needs it, and again after it has misled."""
+
+    def __init__(self, issuer: str, get: Get) -> None:
+        self._issuer: Final = issuer
+        self._get: Final = get
+        self._known: Described | None = None
+        self._flight: Final = Flight(self._fetch)
+
+    async def look(self) -> Described:
+        """What the issuer says of itself. Raises `Undiscovered`."""
+        if self._known is None:
+            self._known = await asyncio.shield(self._flight.start())
+        return self._known
+
+    def forget(self) -> None:
+        """Ask again next time: an address that was there may have moved."""
+        self._known = None
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        await self._flight.stop()
+
+    async def _fetch(self) -> Described:
+        return await described(self._issuer, self._get)
 
 
 def places(issuer: str) -> tuple[str, str]:
@@ -66,7 +94,7 @@ def _read(document: Mapping[str, Any], issuer: str) -> Described:
     if document.get("issuer") != issuer:
         raise ValueError("it describes another issuer")
     keys, introspection, feed = (_address(document, member, issuer) for member in _MEMBERS)
-    return Described(keys, introspection, feed, document)
+    return Described(keys, introspection, feed)
 
 
 def _address(document: Mapping[str, Any], member: str, issuer: str) -> str:

@@ -18,9 +18,8 @@ from evergrant.fetch.fetcher import Fetcher
 from evergrant.protocol.basic import write_basic
 from evergrant.protocol.ending import MEDIA_TYPE, METADATA, STALE_BEATS, START, Beat, Frame, Frames, Kind, Unreadable
 from evergrant.resource.core import NEVER, Core
-from evergrant.resource.discovery import Undiscovered
+from evergrant.resource.discovery import Directory, Undiscovered
 from evergrant.resource.flight import Flight
-from evergrant.resource.key_source import KeySource
 from evergrant.resource.refused import Refused, Why
 
 _LOG: Final = logging.getLogger("evergrant.resource")
@@ -59,11 +58,11 @@ class _Stale(Exception):
 class Follower:
     """Keeps a core's endings up to date, in a task of the loop that it was started in."""
 
-    def __init__(self, how: Follow, core: Core, fetcher: Fetcher, keys: KeySource, entropy: Entropy) -> None:
+    def __init__(self, how: Follow, core: Core, fetcher: Fetcher, directory: Directory, entropy: Entropy) -> None:
         self.how: Final = how
         self._core: Final = core
         self._fetcher: Final = fetcher
-        self._keys: Final = keys
+        self._directory: Final = directory
         self._entropy: Final = entropy
         self._flight: Final = Flight(self._run)
         self._heard = asyncio.Event()
@@ -111,7 +110,8 @@ class Follower:
             try:
                 async with self._fetcher.listen(await self._address(), self._headers()) as listened:
                     await self._read(listened)
-            except (Unfetched, Undiscovered, Unreadable, TimeoutError, _Stale) as error:
+            except (Unfetched, Undiscovered, Unreadable, OSError, _Stale) as error:  # a TimeoutError is an OSError
+                self._directory.forget()
                 if isinstance(error, Unreadable) and self.how.when_blind is not WhenBlind.ACCEPT:
                     self._core.feed_until = NEVER  # an ending that is not understood must not be passed over
                 failures = 0 if self._heard.is_set() else failures + 1
@@ -167,7 +167,7 @@ class Follower:
     async def _address(self) -> str:
         if self.how.url:
             return self.how.url
-        url = (await self._keys.description()).feed
+        url = (await self._directory.look()).feed
         if not url:
             raise Undiscovered(f"the issuer's document names no {METADATA}")
         return url

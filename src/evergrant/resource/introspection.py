@@ -14,9 +14,8 @@ from evergrant.fetch.fetcher import Fetcher
 from evergrant.protocol.basic import write_basic
 from evergrant.protocol.compact import Unreadable, json_object
 from evergrant.resource.core import Core
-from evergrant.resource.discovery import Undiscovered
+from evergrant.resource.discovery import Directory, Undiscovered
 from evergrant.resource.flight import Flight
-from evergrant.resource.key_source import KeySource
 from evergrant.resource.refused import Refused, Why
 from evergrant.resource.signed_answer import MEDIA_TYPE, Accept, answer_of
 
@@ -46,11 +45,11 @@ class Introspection:
 class Introspector:
     """Asks. What it learns that is good is remembered by the core, by whoever asked it."""
 
-    def __init__(self, how: Introspection, core: Core, fetcher: Fetcher, keys: KeySource) -> None:
+    def __init__(self, how: Introspection, core: Core, fetcher: Fetcher, directory: Directory) -> None:
         self.how: Final = how
         self._core: Final = core
         self._fetcher: Final = fetcher
-        self._keys: Final = keys
+        self._directory: Final = directory
         self._flights: dict[str, Flight[dict[str, Any]]] = {}
         self._inactive: dict[str, float] = {}
 
@@ -97,11 +96,12 @@ class Introspector:
             "Accept": MEDIA_TYPE if how.signed else _JSON,
         }
         try:
-            url = how.url or (await self._keys.description()).introspection
+            url = how.url or (await self._directory.look()).introspection
             if not url:
                 raise Undiscovered("the issuer's document names no introspection_endpoint")  # noqa: TRY301
             return self._read(await self._fetcher.post(url, headers, body))
-        except (Unfetched, Undiscovered, Unreadable) as error:
+        except (Unfetched, Undiscovered, Unreadable, OSError) as error:
+            self._directory.forget()
             raise Refused(Why.INTROSPECTION_UNREACHABLE, f"{type(error).__name__}: {error}") from error
 
     def _read(self, answer: Fetched) -> dict[str, Any]:

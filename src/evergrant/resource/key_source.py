@@ -10,7 +10,7 @@ from typing import Final
 from evergrant.fetch.fetched import Fetched, Unfetched
 from evergrant.fetch.fetcher import Fetcher
 from evergrant.resource.core import NEVER, Core
-from evergrant.resource.discovery import Described, Undiscovered, described
+from evergrant.resource.discovery import Directory, Undiscovered
 from evergrant.resource.flight import Flight
 from evergrant.resource.keyset import BadKeySet, read_set
 from evergrant.resource.refused import Refused, Why
@@ -22,12 +22,14 @@ _FOUND: Final = 200
 class KeySource:
     """Keeps the keys of a core fresh. *keys_url* empty: found by discovery."""
 
-    def __init__(self, core: Core, fetcher: Fetcher, keys_url: str = "") -> None:
+    def __init__(self, core: Core, fetcher: Fetcher, directory: Directory, keys_url: str = "") -> None:
         self._core: Final = core
         self._fetcher: Final = fetcher
-        self._known = Described(keys_url) if keys_url else None
+        self._directory: Final = directory
+        self._keys_url: Final = keys_url
         self._flight: Final = Flight(self._fetch)
         self._tried_at = NEVER
+        self._asked_again_at = NEVER
         self._usable_until = NEVER
         self._trouble = "not asked yet"
 
@@ -37,7 +39,7 @@ class KeySource:
         if core.keys is not None and now <= core.keys_until:
             return
         if core.keys is None or now > self._usable_until:
-            if self._may_try(now):
+            if self._flight.flying or now - self._tried_at >= core.limits.floor_seconds:
                 await self._flight.join(core.limits.budget_seconds)
             if core.keys is None or core.clock.monotonic() > self._usable_until:
                 raise Refused(Why.KEYS_UNREACHABLE, self._trouble)
@@ -46,36 +48,30 @@ class KeySource:
         self._flight.start()
 
     async def again(self) -> bool:
-        """Look for a key that was not there. Whether the set was fetched again, or is being fetched by others."""
-        if not self._may_try(self._core.clock.monotonic()):
-            return False
-        return await self._flight.join(self._core.limits.budget_seconds)
-
-    async def description(self) -> Described:
-        """What the issuer says of itself. Raises `Unfetched` or `Undiscovered`."""
-        if self._known is None or (self._known.document is None and not self._known.keys):
-            self._known = await described(self._core.rules.issuer, self._fetcher.get)
-        return self._known
+        """Look for a key that was not there; at most once in the floor. Whether the set was fetched again."""
+        now, limits = self._core.clock.monotonic(), self._core.limits
+        if not self._flight.flying:
+            if now - self._asked_again_at < limits.floor_seconds:
+                return False
+            self._asked_again_at = now
+        return await self._flight.join(limits.budget_seconds)
 
     async def stop(self) -> None:
         """End a fetch that is under way."""
         await self._flight.stop()
 
-    def _may_try(self, now: float) -> bool:
-        return self._flight.flying or now - self._tried_at >= self._core.limits.floor_seconds
-
     async def _fetch(self) -> None:
         core, limits = self._core, self._core.limits
         self._tried_at = core.clock.monotonic()
         try:
-            url = (await self.description()).keys
+            url = self._keys_url or (await self._directory.look()).keys
             if not url:
                 raise Undiscovered("the issuer's document names no jwks_uri")  # noqa: TRY301 - one place words it
             keys = read_set(_body(await self._fetcher.get(url)), core.rules.algorithms)
-        except (Unfetched, Undiscovered, BadKeySet) as error:
+        except (Unfetched, Undiscovered, BadKeySet, OSError) as error:
             self._trouble = f"{type(error).__name__}: {error}"
             _LOG.warning("the keys of %s could not be fetched: %s", core.rules.issuer, error)
-            self._known = self._known if self._known is None or self._known.document is None else None
+            self._directory.forget()
             return
         for note in keys.notes:
             _LOG.warning("in the key set of %s, %s", core.rules.issuer, note)

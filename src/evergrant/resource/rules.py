@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from evergrant.fetch.address import check_address
 from evergrant.keys.checking import ALGORITHMS
 from evergrant.resource.shape import RFC9068, Shape
 
@@ -38,6 +39,10 @@ def rules(
     allowed = tuple(algorithms)
     if not issuer or not named or not all(named):
         raise ValueError("an issuer and an audience are needed: a token for somebody else is never good")
+    try:
+        check_address(issuer)
+    except ValueError as error:
+        raise ValueError(f"the issuer's address {error}") from error
     if not allowed or not set(allowed) <= set(ALGORITHMS):
         raise ValueError(f"algorithms must be some of {', '.join(ALGORITHMS)}")
     if leeway < 0:
