@@ -72,6 +72,7 @@ bench: $(VENV)/bench.stamp ## measure refreshes against the peers, server and lo
 	@$(BIN)/python -m benchmarks.keeper_killed_grants
 	@$(BIN)/python -m benchmarks.resource_verify
 	@$(BIN)/python -m benchmarks.resource_frameworks
+	@$(BIN)/python -m benchmarks.feed_latency
 
 docs: $(VENV)/test.stamp ## regenerate the pages that are made from the code
 	@for page in docs/generate/*.py; do echo "$$page"; PYTHONPATH=. $(BIN)/python $$page || exit 1; done
