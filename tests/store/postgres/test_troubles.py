@@ -49,7 +49,7 @@ async def test_a_row_that_somebody_else_holds_is_waited_for_by_nobody_but_its_ow
     assert (await row(store, held.id)).head.generation == 1
 
 
-async def test_o_21_a_row_that_stays_held_is_a_retry_for_its_own_in_bounded_time(store, database):
+async def test_a_row_that_stays_held_is_a_retry_for_its_own_in_bounded_time(store, database):
     held = specimens.family("held")
     await put_families(store, held)
     with psycopg.connect(database) as other:
