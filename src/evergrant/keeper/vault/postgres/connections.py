@@ -25,6 +25,7 @@ _PLACE: Final = (
     "INSERT INTO place (tenant, client, account, connection_id) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT DO NOTHING RETURNING 1"
 )
+_LEAVE: Final = "DELETE FROM place WHERE tenant = %s AND client = %s AND account = %s"
 _PUT_RECORD: Final = (
     "INSERT INTO record AS held (connection_id, name, version, due_at, asleep, used_at, previous_until, fingerprint,"
     " access_token, refresh_token, previous, document) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -40,7 +41,6 @@ _PARTS: Final[tuple[LiteralString, ...]] = (
     "DELETE FROM claim WHERE connection_id = %s",
     "DELETE FROM intent WHERE connection_id = %s",
     "DELETE FROM pending WHERE connection_id = %s",
-    "DELETE FROM place WHERE connection_id = %s",
     "DELETE FROM connection WHERE id = %s",
 )
 _ABANDONED: Final = (
@@ -111,15 +111,15 @@ class Connections:
     def _move(self, connection: Connection, place: Sequence[str]) -> None:
         if not self._ask.rows(_PLACE, _place(connection)):
             raise _taken(connection)
-        self._ask.run(
-            "DELETE FROM place WHERE tenant = %s AND client = %s AND account = %s", (connection.tenant, *place)
-        )
+        self._ask.run(_LEAVE, (connection.tenant, *place))
 
     def remove(self, tenant: str, connection_id: str, events: Sequence[Event]) -> None:
-        if not self._ask.rows(
-            "SELECT FROM connection WHERE id = %s AND tenant = %s FOR UPDATE", (connection_id, tenant)
-        ):
+        found = self._ask.rows(
+            "SELECT client, account FROM connection WHERE id = %s AND tenant = %s FOR UPDATE", (connection_id, tenant)
+        )
+        if not found:
             raise missing(connection_id)
+        self._ask.run(_LEAVE, (tenant, *found[0]))
         for part in _PARTS:
             self._ask.run(part, (connection_id,))
         self._trail.add(events)

@@ -1,7 +1,7 @@
 """Finding connections in SQL: by name, by what is due, by what is to be done about them. Nothing here writes."""
 
 from dataclasses import replace
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 from evergrant.keeper.connection import Claim, Connection, Health, Record
 from evergrant.keeper.vault.port import Found, Wanted
@@ -13,16 +13,7 @@ _RECORDS: Final = (
     " WHERE connection_id = %s ORDER BY name"
 )
 _BY_PLACE: Final = "SELECT connection_id FROM place WHERE tenant = %s AND client = %s AND account = %s"
-# What does not narrow is empty, and known to be when the statement is planned.
-_SEARCH: Final[LiteralString] = (
-    "SELECT document FROM connection c WHERE tenant = %(tenant)s AND id > %(after)s"
-    " AND (%(client)s = '' OR client = %(client)s) AND (%(provider)s = '' OR provider = %(provider)s)"
-    " AND (%(account)s = '' OR account = %(account)s) AND (%(user)s = '' OR user_ = %(user)s)"
-    " AND (%(health)s = '' OR health = %(health)s)"
-    " AND NOT EXISTS (SELECT FROM unnest(%(names)s::text[], %(values)s::text[]) AS wanted (name, value)"
-    " WHERE NOT EXISTS (SELECT FROM tag t WHERE t.connection_id = c.id AND t.name = wanted.name"
-    " AND t.value = wanted.value)) ORDER BY id LIMIT %(limit)s"
-)
+_TAGGED: Final[LiteralString] = "id IN (SELECT connection_id FROM tag WHERE name = %s AND value = %s)"
 
 
 class Finding:
@@ -56,12 +47,16 @@ class Finding:
         return self.load(tenant, found[0]) if found else None
 
     def search(self, wanted: Wanted, after: str, limit: int) -> list[Connection]:
-        values: dict[str, Any] = {
-            "tenant": wanted.tenant, "after": after, "client": wanted.client, "provider": wanted.provider,
-            "account": wanted.account, "user": wanted.user, "health": str(wanted.health),
-            "names": list(wanted.tags), "values": list(wanted.tags.values()), "limit": limit,
+        columns: dict[LiteralString, str] = {
+            "client = %s": wanted.client, "provider = %s": wanted.provider, "account = %s": wanted.account,
+            "user_ = %s": wanted.user, "health = %s": str(wanted.health),
         }  # fmt: skip
-        return [decode(row[0], Connection) for row in self._ask.rows(_SEARCH, values)]
+        given = {part: value for part, value in columns.items() if value}
+        tags = [text for tag in wanted.tags.items() for text in tag]
+        parts: list[LiteralString] = ["tenant = %s", "id > %s", *given, *[_TAGGED] * len(wanted.tags)]
+        sql: LiteralString = f"SELECT document FROM connection WHERE {' AND '.join(parts)} ORDER BY id LIMIT %s"  # noqa: S608 - own names
+        values = (wanted.tenant, after, *given.values(), *tags, limit)
+        return [decode(row[0], Connection) for row in self._ask.rows(sql, values)]
 
     def due(self, before: int, limit: int) -> list[tuple[str, str, str]]:
         found = self._ask.rows(

@@ -63,13 +63,14 @@ class Outgoing:
 
     def forget_expired(self, now: int, limit: int) -> int:
         """Drop pendings that have expired; how many."""
-        return len(
-            self._ask.rows(
-                "DELETE FROM pending WHERE state_digest IN (SELECT state_digest FROM pending WHERE until <= %s"
-                " ORDER BY until, state_digest LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING 1",
-                (now, limit),
-            )
+        found = self._ask.rows(
+            "SELECT state_digest FROM pending WHERE until <= %s ORDER BY until, state_digest LIMIT %s"
+            " FOR UPDATE SKIP LOCKED",
+            (now, limit),
         )
+        for (digest,) in found:
+            self._ask.run("DELETE FROM pending WHERE state_digest = %s", (digest,))
+        return len(found)
 
     # ---- API keys
 
