@@ -13,15 +13,14 @@ DPOP: Final = "dpop"
 
 
 class Presented(NamedTuple):
-    """A token as it came. *scheme* in lower case."""
+    """A token as it came. *scheme* in lower case; *dotted*: whether it may be a compact JWS.
+
+    The characters of a dotted one are for whoever takes it apart to judge: each part has an alphabet of its own.
+    """
 
     scheme: str
     token: str
-
-    @property
-    def dotted(self) -> bool:
-        """Whether it may be a compact JWS."""
-        return self.token.count(".") == 2  # noqa: PLR2004 - RFC 7515 section 7.1
+    dotted: bool
 
 
 def read(authorization: str | bytes | None) -> Presented:
@@ -36,6 +35,17 @@ def read(authorization: str | bytes | None) -> Presented:
     if kind not in {BEARER, DPOP}:
         raise Refused(Why.OTHER_SCHEME, "the scheme is neither Bearer nor DPoP")
     token = token.strip(" ")
-    if not _TOKEN.fullmatch(token):
-        raise Refused(Why.UNREADABLE, "not one token of the characters that RFC 6750 section 2.1 allows")
-    return Presented(kind, token)
+    presented = Presented(kind, token, token.count(".") == 2)  # noqa: PLR2004 - RFC 7515 section 7.1
+    if not (presented.dotted and token.isascii()) and not _TOKEN.fullmatch(token):
+        raise unreadable()
+    return presented
+
+
+def well_formed(token: str) -> bool:
+    """Whether *token* has the characters that RFC 6750 section 2.1 allows; where it was not looked at by `read`."""
+    return _TOKEN.fullmatch(token) is not None
+
+
+def unreadable() -> Refused:
+    """The refusal of what is not one token."""
+    return Refused(Why.UNREADABLE, "not one token of the characters that RFC 6750 section 2.1 allows")

@@ -10,7 +10,7 @@ from evergrant.clock import Clock
 from evergrant.protocol.compact import Unreadable, json_object, raw, raw_exact
 from evergrant.resource import kinds
 from evergrant.resource.access import Access
-from evergrant.resource.authorization import BEARER, Presented
+from evergrant.resource.authorization import BEARER, Presented, unreadable, well_formed
 from evergrant.resource.claims import judge
 from evergrant.resource.ended import Ended
 from evergrant.resource.keyset import Header, KeySet, chosen, read_header
@@ -93,7 +93,7 @@ class Core:
             good = header.check(message, raw_exact(signature.encode("ascii")))
             claims = json_object(raw(payload.encode("ascii"))) if good else {}
         except Unreadable as error:
-            raise Refused(Why.NOT_A_TOKEN, f"signature or claims are {error}") from error
+            raise _unreadable(token, f"signature or claims are {error}") from error
         if not good:
             raise Refused(Why.SIGNATURE, "the key it names did not make its signature")
         now = self.clock.now()
@@ -120,7 +120,7 @@ class Core:
         try:
             header = json_object(raw(head.encode("ascii")))
         except Unreadable as error:
-            raise Refused(Why.NOT_A_TOKEN, f"its header is {error}") from error
+            raise _unreadable(f"{head}.{payload}", f"its header is {error}") from error
         kid, alg, typ = read_header(header, self.rules.algorithms)
         if typ not in self.rules.shape.types:
             raise Refused(kinds.of_jwt(typ, _claims_unbelieved(payload)), f"typ is not that of {self.rules.shape.name}")
@@ -131,6 +131,10 @@ class Core:
             keys.headers.clear()
         found = keys.headers[head] = Header(check, typ)
         return found
+
+
+def _unreadable(token: str, detail: str) -> Refused:
+    return Refused(Why.NOT_A_TOKEN, detail) if well_formed(token) else unreadable()
 
 
 def _claims_unbelieved(payload: str) -> dict[str, object]:

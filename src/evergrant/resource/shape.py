@@ -28,6 +28,10 @@ class Shape:
     clients: tuple[str, ...] = ("client_id",)
     source: str = ""
     """Where the product documents it."""
+    needed: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "needed", frozenset(self.required))
 
 
 _ID_TOKEN_CLAIMS: Final = ("at_hash", "c_hash", "nonce", "events")
