@@ -26,6 +26,8 @@ from evergrant.store.postgres.line import Line, Trouble
 
 LARGEST_BATCH: Final = 256
 LINES: Final = 2
+# A second batch beside one that is under way is worth its trips when so many wait; fewer join the next one.
+WORTH_A_LINE: Final = 32
 ATTEMPTS: Final = 5
 Results = list[Any]
 
@@ -91,7 +93,7 @@ class Settling:
         self._due = False
         for seat in () if self._barred else self._seats:
             queue = self._patient if seat.patient else self._waiting
-            if seat.busy or not queue:
+            if seat.busy or not queue or (len(queue) < WORTH_A_LINE and self._under_way(seat)):
                 continue
             if seat.line is None or seat.line.lost:
                 seat.busy = True
@@ -103,6 +105,10 @@ class Settling:
                 self._timer = self._loop.call_at(min(one.end for one in self._waiting + self._patient), self._late)
         elif not self._barred and not any(seat.busy for seat in self._seats):
             self._quiet.set()
+
+    def _under_way(self, seat: Seat) -> bool:
+        """Whether another line of the same kind has a batch whose end will begin the next one."""
+        return not seat.patient and any(one.busy and not one.patient for one in self._seats if one is not seat)
 
     def _take(self, queue: list[Asked]) -> list[Asked]:
         """The next jobs whose families no other batch holds; of one family none overtakes another."""
