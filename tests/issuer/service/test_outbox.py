@@ -127,6 +127,9 @@ async def test_a_sender_that_lost_its_lease_sends_nothing_more(both: Issuer) -> 
         both.clock.advance(60)
         assert await first.round() == 1
         assert len(receiver.got) == 2
+        await first.stop()  # lets go at once
+        await sign_out(await held_by(both, "Last", receiver.address))
+        assert await second.round() == 1
 
 
 @pytest.mark.parametrize(
@@ -173,6 +176,8 @@ async def test_ssf_1_an_event_is_pushed_signed_and_says_whose_session_ended(both
         ((headers, _),) = there.got
         assert headers["content-type"] == "application/secevent+jwt"
         assert headers["authorization"] == "Bearer of good news"
+        stream = await both.house.store.read(lambda tx: tx.streams.get(receiver[0].id))
+        assert b"good news" not in repr(stream).encode()  # sealed, like every secret that must be known again
         claims = checked(there.tokens()[0], await keys(both), receiver[0].id, ISSUER, "secevent+jwt")
         mine, now = claims_of(held.access), both.clock.now()
         assert not {"exp", "sub", "nonce"} & set(claims)

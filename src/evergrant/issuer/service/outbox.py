@@ -75,6 +75,10 @@ class Outbox:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        if self._lease is not None:
+            with contextlib.suppress(StoreUnavailable):  # then it ends by itself
+                await self._store.write(self._let_go)
+            self._lease = None
 
     async def _run(self) -> None:
         while True:
@@ -122,6 +126,11 @@ class Outbox:
         if lease is not None:
             tx.leases.put(lease)
         return lease is not None
+
+    def _let_go(self, tx: Tx) -> None:
+        """Leave the sending to whoever goes on, at once."""
+        if self._mine(tx) and self._lease is not None:
+            tx.leases.put(replace(self._lease, until=tx.now(self._clock.now())))
 
     def _settle(self, tx: Tx, outcomes: Sequence[Outcome]) -> None:
         if self._mine(tx):
