@@ -12,13 +12,16 @@ class Killed(BaseException):
 
 
 class Cable:
-    """Hands every verb on until it is cut. *failing*: how many calls of a verb fail before it works again."""
+    """Hands every verb on until it is cut. *failing*: how many calls of a verb fail before it works again; *untold*:
+    how many are done, and told to have failed.
+    """
 
     def __init__(self, vault: Any) -> None:
         self._vault = vault
         self.dead = False
         self.killed = False
         self.failing: dict[str, int] = {}
+        self.untold: dict[str, int] = {}
         self.calls: list[str] = []
         self.before: Callable[[str], None] | None = None
 
@@ -41,7 +44,11 @@ class Cable:
             if self.failing.get(verb, 0) > 0:
                 self.failing[verb] -= 1
                 raise VaultUnavailable(verb)
-            return await handed_on(*given, **named)
+            done = await handed_on(*given, **named)
+            if self.untold.get(verb, 0) > 0:
+                self.untold[verb] -= 1
+                raise VaultUnavailable(verb)
+            return done
 
         return call
 

@@ -13,8 +13,11 @@ import pytest
 
 from evergrant.keeper.event import What
 from evergrant.keeper.vault.postgres import PostgresVault
+from evergrant.testing.vault_contract.fixtures import connected
 from tests.cluster import Cluster
 from tests.faults.keeper.lessees import judge, scene
+from tests.faults.keeper.test_vault_kills import Worker, kept_all
+from tests.faults.keeper.vault_worker import CONNECTIONS
 
 ROUNDS = int(os.environ.get("EVERGRANT_TEST_KILLS", "4"))
 SEED = int(os.environ.get("EVERGRANT_TEST_SEED", "1"))
@@ -72,6 +75,28 @@ def test_keep_inv_1_k_16_killed_processes_spend_no_token_twice_on_a_shared_vault
         after = made.aftermath()
         judge(made, after)
         assert after.events["connection.needs_reauth"] == list(after.ends.values()).count("grant_lost")
+
+
+def test_keep_inv_1_k_15_k_16_processes_killed_between_any_two_verbs_commit_every_version_once(database):
+    async def fill() -> None:
+        vault = PostgresVault.open(database)
+        for n in range(CONNECTIONS):
+            await connected(vault, n)
+        await vault.close()
+
+    asyncio.run(fill())
+    chance, said = random.Random(SEED), []
+    workers = {owner: Worker("vault_worker", database, owner, SEED + place) for place, owner in enumerate("abc")}
+    for n in range(ROUNDS):
+        owner = chance.choice("abc")
+        workers[owner].wait_for(chance.randrange(1, 60))
+        said += workers[owner].kill()
+        workers[owner] = Worker("vault_worker", database, owner, SEED * 1_000 + n)
+    for worker in workers.values():
+        worker.wait_for(2)
+        said += worker.kill()
+    asyncio.run(kept_all(PostgresVault.open(database), said, 3 * 3))
+    assert sum(line["verb"] == "change" for line in said) > ROUNDS
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGQUIT, signal.SIGINT])

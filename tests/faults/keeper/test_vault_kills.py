@@ -22,6 +22,7 @@ from evergrant.keeper.connection import MAIN, Step
 from evergrant.keeper.rewrapping import key_ids
 from evergrant.keeper.sealing import Place, unlock
 from evergrant.keeper.vault.chain import verify
+from evergrant.keeper.vault.port import Vault
 from evergrant.keeper.vault.sqlite import SqliteVault
 from evergrant.testing.vault_contract.fixtures import ACME, connected, connection, found, record, step
 from tests.faults.keeper.vault_worker import CONNECTIONS
@@ -82,7 +83,11 @@ async def judged(path, said: list[dict], workers: int) -> None:
     plain = apsw.Connection(str(path))
     assert plain.pragma("integrity_check") == "ok"
     plain.close()
-    vault = SqliteVault.open(path)
+    await kept_all(SqliteVault.open(path), said, workers)
+
+
+async def kept_all(vault: Vault, said: list[dict], workers: int) -> None:
+    """Close *vault* when it was found to hold everything that was acknowledged."""
     try:
         acknowledged = Counter((line["n"], line["version"]) for line in said if line["verb"] == "change")
         assert max(acknowledged.values(), default=0) <= 1, "one version was committed twice"

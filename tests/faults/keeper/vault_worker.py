@@ -1,7 +1,7 @@
 """A process that refreshes connections of a vault until it is killed, and says after each verb what was acknowledged.
 
-`python -m tests.faults.keeper.vault_worker FILE OWNER SEED`. One line of JSON per acknowledged verb. What must not live
-here: a judgement about what was kept; that is the parent's.
+`python -m tests.faults.keeper.vault_worker VAULT OWNER SEED`, the vault a file or a database's address. One line of
+JSON per acknowledged verb. What must not live here: a judgement about what was kept; that is the parent's.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from evergrant.keeper.connection import MAIN, Step
-from evergrant.keeper.vault.port import Fenced
+from evergrant.keeper.vault.port import Fenced, Vault
+from evergrant.keeper.vault.postgres import PostgresVault
 from evergrant.keeper.vault.sqlite import SqliteVault
 from evergrant.testing.vault_contract.fixtures import ACME, NOW, closed, connection, event, intent, record, step
 
@@ -51,8 +52,13 @@ async def turn(vault, n: int, owner: str, serial: int) -> None:
     told(verb="change", n=n, version=version + 1)
 
 
-async def main(path: Path, owner: str, seed: int) -> None:
-    vault = SqliteVault.open(path)
+def opened(place: str) -> Vault:
+    """The vault in a file or a database."""
+    return PostgresVault.open(place) if place.startswith("postgresql://") else SqliteVault.open(Path(place))
+
+
+async def main(place: str, owner: str, seed: int) -> None:
+    vault = opened(place)
     chance = random.Random(seed)
     told(verb="open")
 
@@ -68,4 +74,4 @@ async def main(path: Path, owner: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

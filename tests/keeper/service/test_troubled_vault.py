@@ -6,7 +6,8 @@ import pytest
 
 from evergrant.clock import FixedClock
 from evergrant.keeper.connection import Health
-from evergrant.keeper.errors import VaultTrouble
+from evergrant.keeper.errors import NeedsReauth, VaultTrouble
+from evergrant.keeper.provider.model import ReuseEffect
 from evergrant.testing.chaos import PLAIN
 from tests.keeper.cable import Cable
 from tests.keeper.living import living
@@ -22,6 +23,39 @@ async def test_nothing_is_sent_when_the_intent_cannot_be_written() -> None:
             await keeper.lease("here", "user-42")
         assert not life.chaos.ledger.refreshes
         assert (await keeper.lease("here", "user-42")).version == 2
+
+
+# Where a spent token that is sent again ends everything, a doubt is a grant given up.
+HARMFUL = replace(PLAIN, reuse_effect=ReuseEffect.CLIENT_USER_REVOKED)
+
+
+async def test_keep_inv_2_an_intent_written_though_the_vault_did_not_say_so_is_no_doubt_to_its_author() -> None:
+    async with living(HARMFUL, "client_user_kill") as life:
+        await life.connect(expires_in=1)
+        cable = Cable(life.vault)
+        cable.untold["intend"] = 1
+        keeper = life.another(vault=cable)
+        with pytest.raises(VaultTrouble):
+            await keeper.lease("here", "user-42")
+        assert set((await life.vault.load("", "con_user-42")).intents) == {"main"}
+        assert not life.chaos.ledger.refreshes
+        assert (await keeper.lease("here", "user-42")).version == 2
+        assert (life.chaos.ledger.rotations, life.chaos.ledger.killed) == (1, [])
+
+
+async def test_keep_inv_1_such_an_intent_is_a_doubt_once_anybody_else_has_touched_it() -> None:
+    async with living(HARMFUL, "client_user_kill") as life:
+        await life.connect(expires_in=1)
+        cable = Cable(life.vault)
+        cable.untold["intend"] = 1
+        keeper = life.another(vault=cable)
+        with pytest.raises(VaultTrouble):
+            await keeper.lease("here", "user-42")
+        with pytest.raises(NeedsReauth):
+            await life.another().lease("here", "user-42")
+        with pytest.raises(NeedsReauth):
+            await keeper.lease("here", "user-42")
+        assert not life.chaos.ledger.refreshes
 
 
 @pytest.mark.parametrize("verb", ["journal", "change", "load"])
