@@ -23,8 +23,9 @@ from evergrant.domain.client import ClientType
 from evergrant.domain.policy import Preset
 from evergrant.entropy import SystemEntropy
 from evergrant.store.sqlite import FILE_NAME, SqliteStore
-from evergrant.testing.in_process import pkce, running
+from evergrant.testing.in_process import ISSUER, pkce, running
 from tests.faults.place import Place
+from tests.proving import Prover
 from tests.secrecy import REGISTRY, record_secret, record_secrets_in
 
 PATIENCE: Final = 30
@@ -38,11 +39,12 @@ class Kind(NamedTuple):
     preset: Preset
     rotates: bool = True
     overlap: float = 60.0
+    bound: bool = False
 
 
 PUBLIC: Final = Kind("public", ClientType.SPA, Preset.PUBLIC)
 CONFIDENTIAL: Final = Kind("confidential", ClientType.WEB, Preset.CONFIDENTIAL, overlap=86_400.0)
-REUSABLE: Final = Kind("reusable", ClientType.WEB, Preset.FAPI2, rotates=False)
+REUSABLE: Final = Kind("reusable", ClientType.WEB, Preset.FAPI2, rotates=False, bound=True)
 KINDS: Final = (PUBLIC, CONFIDENTIAL, REUSABLE)
 
 
@@ -55,6 +57,7 @@ class Holder:
     secret: str
     token: str
     person: str
+    prover: Prover | None = None
 
     @property
     def family(self) -> bytes:
@@ -98,9 +101,15 @@ def remember(answer: str | bytes) -> None:
         record_secrets_in(answer)
 
 
-def form_of(holder: Holder, **fields: str) -> tuple[bytes, dict[str, str]]:
-    """A form and headers, authenticated as the client is registered."""
+def form_of(holder: Holder, url: str, clock: Path, **fields: str) -> tuple[bytes, dict[str, str]]:
+    """A form and headers, authenticated as the client is registered, with a proof of its key if it has one.
+
+    *clock*: the file by which the servers' time is moved, in seconds.
+    """
     headers = {"content-type": "application/x-www-form-urlencoded"}
+    if holder.prover is not None:
+        now = int(time.time()) + int(clock.read_text(encoding="ascii") if clock.exists() else 0)
+        headers["dpop"] = holder.prover.proof("POST", url, now)
     if holder.secret:
         pair = f"{quote(holder.client_id)}:{quote(holder.secret)}".encode()
         headers["authorization"] = "Basic " + b64encode(pair).decode()
@@ -111,7 +120,7 @@ def form_of(holder: Holder, **fields: str) -> tuple[bytes, dict[str, str]]:
 
 def post(place: Place, path: str, holder: Holder, patience: float = PATIENCE, **fields: str) -> Reply:
     """One request on a connection of its own; whatever came back of the answer."""
-    body, headers = form_of(holder, **fields)
+    body, headers = form_of(holder, f"http://127.0.0.1:{place.port}{path}", place.folder / "clock", **fields)
     link = http.client.HTTPConnection("127.0.0.1", place.port, timeout=patience)
     try:
         link.request("POST", path, body, headers)
@@ -171,12 +180,14 @@ async def _furnish(folder: Path, wanted: Wanted) -> list[Holder]:
             await issuer.person(name)
         holders = []
         for kind in wanted.kinds:
-            client, secret = await issuer.client(kind.type, kind.name, preset=kind.preset)
+            client, secret = await issuer.client(kind.type, kind.name, preset=kind.preset, dpop_bound=kind.bound)
             for n in range(wanted.each):
                 person = people[n % len(people)]
                 browser = issuer.browser(network=f"192.0.2.{n + 1}")
-                reply = await issuer.redeem(client, secret, await issuer.code(browser, client, person))
-                holders.append(Holder(kind, client.id, secret, reply.json()["refresh_token"], person))
+                prover = Prover() if kind.bound else None
+                proof = {} if prover is None else {"dpop": prover.proof("POST", f"{ISSUER}/token", issuer.clock.now())}
+                reply = await issuer.redeem(client, secret, await issuer.code(browser, client, person), proof)
+                holders.append(Holder(kind, client.id, secret, reply.json()["refresh_token"], person, prover))
             _keep(secret)
     return holders
 
