@@ -8,6 +8,7 @@ from evergrant.store.postgres import PostgresStore
 from evergrant.testing.store_contract import SharedStoreContract
 
 
+@pytest.mark.long
 @pytest.mark.needs("postgres")
 class TestPostgres(SharedStoreContract):
     @pytest.fixture

@@ -23,7 +23,13 @@ def opened(key: SealedKey, kek: Kek) -> bytes:
     try:
         return kek.unseal(key.sealed, _label(key))
     except KeyUnusable:
-        return kek.unseal(key.sealed, _first_label(key))
+        try:
+            return kek.unseal(key.sealed, _first_label(key))
+        except KeyUnusable as error:
+            if key.kek_id == kek.id:
+                raise
+            msg = f"{error}: that was sealed under {key.kek_id}, and all processes of an issuer share one"
+            raise KeyUnusable(msg) from error
 
 
 def bound_anew(key: SealedKey, kek: Kek, entropy: Entropy) -> SealedKey:

@@ -87,8 +87,9 @@ def test_a_read_only_database_is_told(postgres):
     connect(address(database), read_only=True).close()
 
 
+@pytest.mark.long
 @pytest.mark.needs("postgres")
-def test_full_house_and_wrong_password_and_no_tls_are_told():
+def test_full_house_and_wrong_password_and_no_tls_are_told(monkeypatch):
     cluster = Cluster.start(settings={"max_connections": "5", "superuser_reserved_connections": "1"})
     try:
         cluster.execute(f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'")
@@ -100,6 +101,9 @@ def test_full_house_and_wrong_password_and_no_tls_are_told():
         assert "refused this user and password" in _told(cluster.url.replace("evergrant@", "guarded:wrong@"))
         assert "refused this user and password" in _told(cluster.url.replace("evergrant@", "nobody@"))
         assert "no TLS connection" in _told(guarded + "?sslmode=require")
+        monkeypatch.setenv("PGPASSWORD", PASSWORD)
+        connect(address(cluster.url.replace("evergrant@", "guarded@"))).close()
+        monkeypatch.delenv("PGPASSWORD")
         held = [psycopg.connect(guarded) for _ in range(4)]
         assert "out of connections" in _told(guarded)
         for one in held:
@@ -108,6 +112,7 @@ def test_full_house_and_wrong_password_and_no_tls_are_told():
         cluster.stop()
 
 
+@pytest.mark.long
 @pytest.mark.needs("postgres")
 def test_a_certificate_that_does_not_verify_is_told(tmp_path):
     cluster = Cluster.start()

@@ -13,7 +13,7 @@ from evergrant.store.postgres.connection import address, connect
 from evergrant.store.postgres.partitions import DAY
 from evergrant.testing import specimens
 
-pytestmark = pytest.mark.needs("postgres")
+pytestmark = [pytest.mark.needs("postgres"), pytest.mark.long]
 
 
 @pytest.fixture
