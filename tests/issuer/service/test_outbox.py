@@ -297,3 +297,32 @@ async def test_j_07_no_logout_token_or_event_passes_as_an_access_token(issuer: I
         for token in there.tokens():
             reply = await issuer.browser().send("GET", "/userinfo", headers={"authorization": f"Bearer {token}"})
             assert reply.status == 401
+
+
+HOSTILE = [
+    b"", b"null", b"[]", b"\xff\xfe", b"[" * 5_000, b'{"delivery":{"method":"' + b"x" * 3_000 + b'"}}',
+    b'{"stream_id":"\\u0000","status":"paused","state":"\\u0000","ack":["\\u0000"],"maxEvents":-1}',
+    b'{"stream_id":"\\ud800"}', b'{"maxEvents":99999999999999999999,"returnImmediately":true}',
+    b'{"returnImmediately":true,"ack":["' + b"a" * 5_000 + b'"],"setErrs":{"\\u0000":{"err":"\\u0000"}}}',
+    b'{"returnImmediately":true,"maxEvents":-5}', b'{"status":"enabled","stream_id":7}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", HOSTILE)
+async def test_inv_14_whatever_a_receiver_sends_is_answered(both: Issuer, body: bytes) -> None:
+    receiver = await both.client(ClientType.SERVICE, "Receiver", scopes=())
+    await asked(both, receiver, "POST", "/events/stream", {"delivery": {"method": POLL}})
+    headers = {"authorization": write_basic(receiver[0].id, receiver[1]), "content-type": "application/json"}
+    for method, path in (
+        ("POST", "stream"), ("PATCH", "stream"), ("PUT", "stream"), ("POST", "status"), ("POST", "verify"),
+    ):  # fmt: skip
+        sent = {**headers, "content-length": str(len(body))}
+        reply = await both.browser().send(method, f"/events/{path}", body, sent)
+        assert reply.status < 500, (method, path, reply.text)
+    if b"returnImmediately" in body:
+        reply = await both.browser().send("POST", "/events/poll", body, {**headers, "content-length": str(len(body))})
+        assert reply.status < 500, reply.text
+    for query in ("stream_id=%00", "stream_id=x&stream_id=y", "stream_id=" + "x" * 9_000, "%zz"):
+        for path in ("stream", "status"):
+            reply = await both.browser().send("GET", f"/events/{path}?{query}", b"", headers)
+            assert 400 <= reply.status < 500, reply.text

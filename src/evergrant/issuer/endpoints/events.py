@@ -30,7 +30,8 @@ from evergrant.web.answer import NO_SNIFF, NO_STORE, Answer, public_json, secret
 from evergrant.web.ask import Ask
 
 METADATA_SECONDS: Final = 300
-POLL_SECONDS: Final = 20
+# A poll that is held must not hold up a server that stops.
+POLL_SECONDS: Final = 5
 LOOK_SECONDS: Final = 0.5
 _NONCE_LENGTH: Final = 12
 
