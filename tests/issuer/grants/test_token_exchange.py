@@ -8,6 +8,7 @@ import pytest
 from evergrant.domain.client import CLIENT_CREDENTIALS, TOKEN_EXCHANGE, Client, ClientType
 from evergrant.domain.event import What
 from evergrant.issuer.service.clients import BadRegistration
+from evergrant.protocol.ending import Ending
 from evergrant.protocol.exchange import ACCESS_TOKEN, JWT
 from evergrant.testing.in_process import Issuer, Reply
 from tests.issuing import (
@@ -110,6 +111,18 @@ async def test_i_06_an_exchange_never_outlives_what_it_began_with(apis: Issuer) 
     assert claims_of(answer["access_token"])["exp"] == claims_of(held.access)["exp"]
     apis.clock.advance(100)
     is_oauth_error(await exchanged(apis, caller, held.access), "invalid_request")
+
+
+async def test_i_06_a_mass_end_of_the_first_client_reaches_what_was_exchanged(apis: Issuer) -> None:
+    held, caller = await signed_in(apis), await service(apis)
+    claims = claims_of((await exchanged(apis, caller, held.access, scope="orders:read")).json()["access_token"])
+    ending = Ending(apis.clock.now(), apis.clock.now() + 900)
+    for taken in (ending._replace(client_id=held.client.id), ending._replace(client_id=caller[0].id)):
+        assert taken.takes(claims)
+        assert taken._replace(account_id=claims["sub"]).takes(claims)
+    assert not ending._replace(client_id="cli_other").takes(claims)
+    own = claims_of((await exchanged(apis, caller, held.access)).json()["access_token"])
+    assert own["fam_client"] == held.client.id
 
 
 @pytest.mark.parametrize("end", ["family", "token", "account", "client"])
