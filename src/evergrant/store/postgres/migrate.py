@@ -21,13 +21,15 @@ from importlib.resources import files
 from typing import Any, Final, LiteralString, NamedTuple
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from evergrant.store.port import StoreUnusable
 from evergrant.store.postgres.bulk import AWAY
 from evergrant.store.postgres.connection import Address, Connection, connect, sentence
 
 LONGEST_WAIT: Final = "120s"
+LONGEST_HOLD_UP: Final = "1s"
+ATTEMPTS: Final = 60
 
 
 class Room(NamedTuple):
@@ -75,25 +77,37 @@ def migrate(place: Address, room: Room = ISSUER, known: Sequence[Step] | None = 
     known = steps(room) if known is None else known
     connection = connect(place)
     try:
-        if not _missing(place, connection, room, known):
-            return []
-        with connection.transaction():
-            _lock(connection, room)
-            missing = _missing(place, connection, room, known)
-            _make_room(connection, room)
-            for one in missing:
-                connection.execute(one.sql)
-                connection.execute(
-                    _named(
-                        room, "INSERT INTO {} (number, name, kind, works_with, checksum) VALUES (%s, %s, %s, %s, %s)"
-                    ),
-                    (one.number, one.name, one.kind, one.works_with, one.checksum),
-                )
-        return [one.name for one in missing]
+        for attempt in range(ATTEMPTS):
+            try:
+                return _migrated(place, connection, room, known)
+            except errors.LockNotAvailable:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+                connection.execute("SELECT pg_sleep(1)")  # whoever queued behind us goes first
     except psycopg.Error as error:
         raise StoreUnusable(sentence(place, error)) from error
     finally:
         connection.close()
+    raise AssertionError("unreachable")
+
+
+def _migrated(place: Address, connection: Connection, room: Room, known: Sequence[Step]) -> list[str]:
+    if not _missing(place, connection, room, known):
+        return []
+    with connection.transaction():
+        _lock(connection, room)
+        missing = _missing(place, connection, room, known)
+        _make_room(connection, room)
+        # Whoever waits for a table's lock holds up everybody who comes after: a refresh must not wait for a backup
+        # that we wait for.
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (LONGEST_HOLD_UP,))
+        for one in missing:
+            connection.execute(one.sql)
+            connection.execute(
+                _named(room, "INSERT INTO {} (number, name, kind, works_with, checksum) VALUES (%s, %s, %s, %s, %s)"),
+                (one.number, one.name, one.kind, one.works_with, one.checksum),
+            )
+    return [one.name for one in missing]
 
 
 def pending(place: Address, room: Room = ISSUER, known: Sequence[Step] | None = None) -> list[str]:
