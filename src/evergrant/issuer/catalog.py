@@ -3,6 +3,7 @@
 What ends families is never left to this cache: ends are written to the families themselves (see `service.ends`).
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -14,11 +15,12 @@ from evergrant.domain.policy import Limits, Policy
 from evergrant.issuer.refusals import Refusals
 from evergrant.keys.port import Kek
 from evergrant.keys.ring import Ring
-from evergrant.store.port import Store, Tx
+from evergrant.store.port import Store, StoreUnavailable, Tx
 
 STALE_SECONDS: Final = 0.5
 # However many requests are about to be refused: this many looks a second, times one cheap read.
 LOOK_SECONDS: Final = 0.02
+LOOK_PATIENCE: Final = 5.0
 PAGE: Final = 1000
 
 
@@ -33,6 +35,7 @@ class Catalog:
         self.refusals: Final = refusals or Refusals()
         self._revision = -1
         self._checked = 0.0
+        self._looking: asyncio.Future[None] | None = None
         self._clients: Mapping[str, Client] = {}
         self._policies: dict[str, Policy] = {}
         self.back_channel = False
@@ -49,9 +52,16 @@ class Catalog:
         return late or self._store.seen_revision > self._revision
 
     async def fresh(self) -> None:
-        """Reload when this is stale. Raises `StoreUnavailable`."""
-        if self.stale:
-            await self._look()
+        """Reload when this is stale; whoever comes meanwhile waits for the same look. Raises `StoreUnavailable`."""
+        if not self.stale:
+            return
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self._look())
+            self._looking.add_done_callback(lambda look: look.cancelled() or look.exception())  # heard, whoever waits
+        done, _ = await asyncio.wait({self._looking}, timeout=LOOK_PATIENCE)
+        if not done:
+            raise StoreUnavailable(f"the store has not answered for {LOOK_PATIENCE:g} seconds")
+        self._looking.result()
 
     async def changed(self) -> bool:
         """Look again before something is refused: another process may have registered it a moment ago.

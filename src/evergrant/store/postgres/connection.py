@@ -5,15 +5,16 @@ set, so that a server that has gone is noticed in seconds. No sentence from here
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import conninfo, errors
 
 from evergrant.store.port import StoreUnavailable, StoreUnusable
 
+T = TypeVar("T")
 OLDEST: Final = 14
 SCHEMES: Final = ("postgresql://", "postgres://")
 CONNECT_SECONDS: Final = 5
@@ -29,7 +30,21 @@ _DEFAULTS: Final[dict[str, str]] = {
     "tcp_user_timeout": "15000",
 }
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that gives a server up which says nothing for *silence* seconds, though its machine may answer."""
+
+    silence: float | None = None
+
+    def wait(self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Wait for the server. Raises `psycopg.OperationalError`, the connection closed, when it is given up."""
+        try:
+            return super().wait(gen, interval, self.silence if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if self.silence is None or self.pgconn.status != psycopg.pq.ConnStatus.OK:
+                raise
+            self.close()
+            raise psycopg.OperationalError("timed out: the server does not answer") from error
 
 
 class Address(NamedTuple):
@@ -91,20 +106,22 @@ class Facts(NamedTuple):
     pooled: bool
 
 
-def connect(place: Address, *, read_only: bool = False, **options: Any) -> Connection:
+def connect(place: Address, *, read_only: bool = False, silence: float | None = None, **options: Any) -> Connection:
     """A checked connection in autocommit mode. Raises `StoreUnusable` with one sentence.
 
-    *read_only* tolerates a server that takes no writes; nothing else does.
+    *read_only* tolerates a server that takes no writes; nothing else does. *silence*: see `Connection`.
     """
     try:
-        connection = psycopg.connect(**place.parameters, autocommit=True, **options)  # type: ignore[arg-type]
+        connection = Connection.connect(**place.parameters, autocommit=True, **options)  # type: ignore[arg-type]
     except psycopg.Error as error:
         raise StoreUnusable(sentence(place, error)) from error
+    connection.silence = CONNECT_SECONDS
     try:
         check(place, connection, read_only=read_only)
     except BaseException:
         connection.close()
         raise
+    connection.silence = silence
     return connection
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 
 from evergrant.store.port import StoreUnusable
-from evergrant.store.postgres.connection import Address, Connection, closed, connect
+from evergrant.store.postgres.connection import CONNECT_SECONDS, Address, Connection, closed, connect
 from evergrant.store.postgres.tables import CHANNEL, REVISION
 
 SHORTEST_PAUSE: Final = 0.2
@@ -54,7 +54,7 @@ class Listening:
 
     def _listen(self) -> bool:
         """Listen until told to stop; False where listening is of no use."""
-        connection = connect(self._place)
+        connection = connect(self._place, silence=CONNECT_SECONDS)
         try:
             if connection.prepare_threshold is None:
                 return False

@@ -5,9 +5,11 @@ at once and in its own words; one that met trouble is thrown away, and the next 
 another primary). Thread-safe.
 """
 
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import psycopg
@@ -16,18 +18,25 @@ from evergrant.store.port import StoreUnavailable
 from evergrant.store.postgres.connection import Address, Connection, closed, connect, is_spent, sentence, translated
 
 LONGEST_WAIT: Final = 5.0
+# Longer than any statement of a transaction may take (`transactions.LONGEST_STATEMENT`).
+LONGEST_SILENCE: Final = 130.0
 
 
 class Sessions:
-    """At most *most* sessions of *place*; *opener* opens and checks one (`evergrant.store.postgres.connection`)."""
+    """At most *most* sessions of *place*; *opener* opens and checks one (`evergrant.store.postgres.connection`).
+
+    A server that says nothing for *silence* seconds is given up.
+    """
 
     def __init__(
-        self, place: Address, most: int, wait: float = LONGEST_WAIT, opener: Callable[[Address], Connection] = connect
-    ) -> None:
-        self._place, self._wait, self._opener = place, wait, opener
+        self, place: Address, most: int, wait: float = LONGEST_WAIT, opener: Callable[[Address], Connection] = connect,
+        silence: float = LONGEST_SILENCE,
+    ) -> None:  # fmt: skip
+        self._place, self._wait, self._opener, self._silence = place, wait, opener, silence
         self._free = threading.Semaphore(most)
         self._gate = threading.Lock()
         self._idle: list[Connection] = []
+        self._out: set[Connection] = set()
         self._closed = False
 
     @contextmanager
@@ -41,6 +50,7 @@ class Sessions:
             raise StoreUnavailable(f"{self._place.shown}: every connection was busy for {self._wait:g} seconds")
         try:
             connection = self._taken()
+            self._out.add(connection)
             try:
                 yield connection
             except psycopg.Error as error:
@@ -61,6 +71,12 @@ class Sessions:
         for connection in idle:
             closed(connection)
 
+    def cut(self) -> None:
+        """Break off whatever is being waited for on a session that is lent."""
+        for connection in list(self._out):
+            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as same:
+                same.shutdown(socket.SHUT_RDWR)
+
     def _taken(self) -> Connection:
         with self._gate:
             if self._closed:
@@ -68,9 +84,12 @@ class Sessions:
             if self._idle:
                 return self._idle.pop()  # the one used last: the others may go to sleep
         with translated(self._place):
-            return self._opener(self._place)
+            connection = self._opener(self._place)
+        connection.silence = self._silence
+        return connection
 
     def _back(self, connection: Connection, *, spent: bool) -> None:
+        self._out.discard(connection)
         if not spent and not _at_rest(connection):
             spent = True
         gone = [connection]

@@ -1,12 +1,15 @@
 """The store object: lines for settles on the loop, a few threads for writes and reads, one database."""
 
-from asyncio import AbstractEventLoop, Future, Semaphore, get_running_loop, wait_for
+from asyncio import AbstractEventLoop, Future, Semaphore, get_running_loop, timeout, wait_for
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from threading import Timer
 from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
+from psycopg import generators
 
 from evergrant.domain.family import Family
 from evergrant.domain.rotation import Settlement
@@ -17,7 +20,7 @@ from evergrant.store.postgres import hot, routed
 from evergrant.store.postgres.connection import Address, Connection, address, connect, sentence, translated
 from evergrant.store.postgres.distributing import is_distributed
 from evergrant.store.postgres.horizon import Horizon
-from evergrant.store.postgres.line import Trouble
+from evergrant.store.postgres.line import LONGEST_TRIP, Trouble
 from evergrant.store.postgres.listening import Listening
 from evergrant.store.postgres.migrate import migrate
 from evergrant.store.postgres.sessions import LONGEST_WAIT, Sessions
@@ -28,6 +31,8 @@ from evergrant.store.postgres.writing import Writing
 
 T = TypeVar("T")
 CONNECTIONS: Final = 10
+READ_SILENCE: Final = 20.0
+LONGEST_CLOSE: Final = 3.0
 # The settles' lines, the patient one, and the one that listens.
 _OWN: Final = LINES + 2
 _ON_LINES: Final = (
@@ -55,7 +60,7 @@ class PostgresStore:
         writers = max(1, (connections - _OWN) // 2)
         readers = max(1, connections - _OWN - writers)
         self._writers, self._readers = writers, readers
-        self._sessions = (Sessions(place, writers, wait), Sessions(place, readers, wait))
+        self._sessions = (Sessions(place, writers, wait), Sessions(place, readers, wait, silence=READ_SILENCE))
         self._transactions = Transactions(place, *self._sessions, self._see, partial(PostgresTx, horizon=Horizon()))
         self._writing = ThreadPoolExecutor(writers, thread_name_prefix="evergrant-writer")
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="evergrant-reader")
@@ -104,24 +109,33 @@ class PostgresStore:
             free.release()
 
     async def close(self) -> None:
-        """Commit what is queued, then close. Safe to call twice."""
+        """Commit what is queued, then close; what a silent server keeps waiting is broken off. Safe to call twice."""
         if self._closed:
             return
         self._closed = True
         mine = self._sides.get(get_running_loop())
-        if mine is not None:
-            await mine.settling.drained()
-            await mine.writing.drained()
+        with suppress(TimeoutError):
+            async with timeout(LONGEST_CLOSE):
+                if mine is not None:
+                    await mine.settling.drained()
+                    await mine.writing.drained()
         for side in self._sides.values():
             side.settling.close()
         await get_running_loop().run_in_executor(None, self._shut)
 
     def _shut(self) -> None:
+        cutting = Timer(LONGEST_CLOSE, self._cut)
+        cutting.start()
         self._listening.close()
         for threads in (self._writing, self._reading, self._opening):
             threads.shutdown(wait=True)
+        cutting.cancel()
         for sessions in self._sessions:
             sessions.close()
+
+    def _cut(self) -> None:
+        for sessions in self._sessions:
+            sessions.cut()
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -149,13 +163,14 @@ class PostgresStore:
 
     def _open_line(self) -> tuple[Connection, bool]:
         """In a thread: a connection for settles, and whether its statements are kept prepared."""
-        connection = connect(self._place)
+        connection = connect(self._place, silence=LONGEST_TRIP)
         prepared = connection.prepare_threshold is not None
         with translated(self._place):
             if prepared:
                 connection.execute(_ON_LINES)
                 for statement in (routed if self._distributed else hot).STATEMENTS:
-                    result = connection.pgconn.prepare(statement.name, statement.text)
+                    connection.pgconn.send_prepare(statement.name, statement.text)
+                    (result,) = connection.wait(generators.execute(connection.pgconn))
                     if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
                         raise psycopg.ProgrammingError(result.get_error_message())
         return connection, prepared
