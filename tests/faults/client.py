@@ -22,6 +22,8 @@ from evergrant.domain import base64url
 from evergrant.domain.client import ClientType
 from evergrant.domain.policy import Preset
 from evergrant.entropy import SystemEntropy
+from evergrant.keys.local import FILE_NAME as KEY_NAME
+from evergrant.store.postgres.store import PostgresStore
 from evergrant.store.sqlite import FILE_NAME, SqliteStore
 from evergrant.testing.in_process import ISSUER, pkce, running
 from tests.faults.place import Place
@@ -40,6 +42,7 @@ class Kind(NamedTuple):
     rotates: bool = True
     overlap: float = 60.0
     bound: bool = False
+    """Whether it proves a key with every request (RFC 9449)."""
 
 
 PUBLIC: Final = Kind("public", ClientType.SPA, Preset.PUBLIC)
@@ -101,15 +104,11 @@ def remember(answer: str | bytes) -> None:
         record_secrets_in(answer)
 
 
-def form_of(holder: Holder, url: str, clock: Path, **fields: str) -> tuple[bytes, dict[str, str]]:
-    """A form and headers, authenticated as the client is registered, with a proof of its key if it has one.
-
-    *clock*: the file by which the servers' time is moved, in seconds.
-    """
+def form_of(place: Place, path: str, holder: Holder, **fields: str) -> tuple[bytes, dict[str, str]]:
+    """A form and headers for an endpoint, authenticated and proved as the client is registered."""
     headers = {"content-type": "application/x-www-form-urlencoded"}
-    if holder.prover is not None:
-        now = int(time.time()) + int(clock.read_text(encoding="ascii") if clock.exists() else 0)
-        headers["dpop"] = holder.prover.proof("POST", url, now)
+    if holder.prover:
+        headers["dpop"] = holder.prover.proof("POST", place.issuer + path, place.now)
     if holder.secret:
         pair = f"{quote(holder.client_id)}:{quote(holder.secret)}".encode()
         headers["authorization"] = "Basic " + b64encode(pair).decode()
@@ -120,7 +119,7 @@ def form_of(holder: Holder, url: str, clock: Path, **fields: str) -> tuple[bytes
 
 def post(place: Place, path: str, holder: Holder, patience: float = PATIENCE, **fields: str) -> Reply:
     """One request on a connection of its own; whatever came back of the answer."""
-    body, headers = form_of(holder, f"http://127.0.0.1:{place.port}{path}", place.folder / "clock", **fields)
+    body, headers = form_of(place, path, holder, **fields)
     link = http.client.HTTPConnection("127.0.0.1", place.port, timeout=patience)
     try:
         link.request("POST", path, body, headers)
@@ -166,37 +165,40 @@ class Wanted(NamedTuple):
     kinds: tuple[Kind, ...]
     each: int = 1
     people: int = 1
+    browsers: int = 255
+    """How many browsers sign in for each kind; with fewer than families, one signs in once for several."""
 
 
-def furnish(folder: Path, wanted: Wanted) -> list[Holder]:
-    """People, clients and families on a data directory, made by the real issuer in this process."""
-    return asyncio.run(_furnish(folder, wanted))
+def furnish(folder: Path, wanted: Wanted, store: str = "") -> list[Holder]:
+    """People, clients and families on a data directory, made by the real issuer in this process; *store* is a URL."""
+    return asyncio.run(_furnish(folder, wanted, store))
 
 
-async def _furnish(folder: Path, wanted: Wanted) -> list[Holder]:
-    async with _issuer(folder) as issuer:
+async def _furnish(folder: Path, wanted: Wanted, store: str) -> list[Holder]:
+    async with _issuer(folder, store) as issuer:
         people = [f"person{n}@example.com" for n in range(wanted.people)]
         for name in people:
             await issuer.person(name)
         holders = []
         for kind in wanted.kinds:
             client, secret = await issuer.client(kind.type, kind.name, preset=kind.preset, dpop_bound=kind.bound)
+            browsers = [issuer.browser(network=f"192.0.2.{n + 1}") for n in range(wanted.browsers)]
             for n in range(wanted.each):
-                person = people[n % len(people)]
-                browser = issuer.browser(network=f"192.0.2.{n + 1}")
+                browser = browsers[n % len(browsers)]
+                person = people[n % len(browsers) % len(people)]
                 prover = Prover() if kind.bound else None
-                proof = {} if prover is None else {"dpop": prover.proof("POST", f"{ISSUER}/token", issuer.clock.now())}
+                proof = {"dpop": prover.proof("POST", f"{ISSUER}/token", issuer.clock.now())} if prover else None
                 reply = await issuer.redeem(client, secret, await issuer.code(browser, client, person), proof)
                 holders.append(Holder(kind, client.id, secret, reply.json()["refresh_token"], person, prover))
             _keep(secret)
     return holders
 
 
-def codes(folder: Path, holder: Holder, count: int) -> list[str]:
+def codes(folder: Path, holder: Holder, count: int, store: str = "") -> list[str]:
     """Authorization codes for a client that is registered, each by a sign-in of its own; no server may run."""
 
     async def made() -> list[str]:
-        async with _issuer(folder) as issuer:
+        async with _issuer(folder, store) as issuer:
             (client,) = [each for each in await issuer.house.clients.every() if each.id == holder.client_id]
             return [await issuer.code(issuer.browser(), client, holder.person) for _ in range(count)]
 
@@ -206,11 +208,12 @@ def codes(folder: Path, holder: Holder, count: int) -> list[str]:
     return found
 
 
-def _issuer(folder: Path) -> Any:
+def _issuer(folder: Path, url: str) -> Any:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     open_kek(Config().replace(store__data=folder), SystemEntropy())
-    store = SqliteStore.open(folder / FILE_NAME)
-    return running(folder, store, clock=FixedClock(int(time.time())))
+    store = PostgresStore.open(url) if url else SqliteStore.open(folder / FILE_NAME)
+    config = Config().replace(keys__key_encryption_key_file=folder / KEY_NAME)
+    return running(folder, store, config, FixedClock(int(time.time())))
 
 
 def _keep(secret: str) -> None:

@@ -21,6 +21,7 @@ import apsw
 
 from evergrant import trip
 from evergrant.issuer.service import redeem, refresh, revoke
+from evergrant.store.postgres import hot, line, settling
 from evergrant.store.sqlite import writer
 
 VARIABLE: Final = "EVERGRANT_TEST_FAULTS"
@@ -96,6 +97,9 @@ def install() -> None:
         before(owner, name, PARSED)
     before(refresh, "decide", DECIDING)
     before(writer.Writer, "_tell", UNTOLD)
+    before(settling.Settling, "_leave", UNTOLD)
+    hot.write = _uncommitted(hot.write)  # type: ignore[assignment]
+    line.Line.ask = _unheard(line.Line.ask)  # type: ignore[method-assign]
     before(refresh, "_handed_out", UNSIGNED)
     before(redeem, "tokens", UNSIGNED)
     trip.Trip._send = _written(trip.Trip._send)  # type: ignore[method-assign]
@@ -114,6 +118,30 @@ def before(owner: Any, name: str, point: str) -> None:
         return called(*args, **kwargs)
 
     setattr(owner, name, dying)
+
+
+def _uncommitted(write: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """What a batch of PostgreSQL's writes: everything but its commit, if this is the moment, and then death."""
+
+    def without_commit(*values: Any) -> list[Any]:
+        asked = write(*values)
+        if not reached(WRITTEN):
+            return asked
+        settling.Settling._finished = lambda *_: die()  # type: ignore[method-assign]
+        return asked[:-1]
+
+    return without_commit
+
+
+def _unheard(ask: Callable[..., None]) -> Callable[..., None]:
+    """Death as soon as a commit is on its way to PostgreSQL."""
+
+    def sent(this: line.Line, asked: Any, answered: Any) -> None:
+        ask(this, asked, answered)
+        if asked[-1][0] is hot.COMMIT:
+            die_at(UNACKNOWLEDGED)
+
+    return sent
 
 
 def _hooked(connect: Callable[..., apsw.Connection]) -> Callable[..., apsw.Connection]:

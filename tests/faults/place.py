@@ -39,6 +39,10 @@ class Place:
     module: str = ARMED
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    store: str = ""
+    """The URL of the database, where it is not a file of the data directory."""
+    shared: Path | None = None
+    """The data directory of several places."""
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
     _held: socket.socket = field(default_factory=socket.socket)
@@ -54,12 +58,26 @@ class Place:
         return int(self._held.getsockname()[1])
 
     @property
-    def data(self) -> Path:
-        return self.folder / "data"
+    def issuer(self) -> str:
+        """The issuer's URL."""
+        if "--issuer" in self.options:
+            return self.options[self.options.index("--issuer") + 1]
+        return f"http://127.0.0.1:{self.port}"
 
     @property
-    def database(self) -> Path:
-        return self.data / FILE_NAME
+    def now(self) -> int:
+        """The time, as the server has it."""
+        clock = self.folder / "clock"
+        return int(time.time()) + (int(clock.read_text().split()[0]) if clock.exists() else 0)
+
+    @property
+    def data(self) -> Path:
+        return self.shared or self.folder / "data"
+
+    @property
+    def database(self) -> Any:
+        """Where what it remembers can be looked at: a path, or a URL."""
+        return self.store or self.data / FILE_NAME
 
     @property
     def log(self) -> Path:
@@ -171,8 +189,13 @@ class Place:
             timeout=timeout, check=False, start_new_session=True,
         )  # fmt: skip
 
-    def copy(self, into: Path) -> Path:
-        """The database as it lies on the disk, log included, so that looking at it recovers nothing for the server."""
+    def copy(self, into: Path) -> Any:
+        """The database as it lies on the disk, log included, so that looking at it recovers nothing for the server.
+
+        A database that has a server of its own is looked at where it is.
+        """
+        if self.store:
+            return self.store
         into.mkdir(parents=True, exist_ok=True)
         for path in self.data.glob(f"{FILE_NAME}*"):
             if not path.name.endswith("-shm"):
@@ -188,8 +211,10 @@ class Place:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("EVERGRANT_")}
-        clock = {TEST_CLOCK_VARIABLE: str(self.folder / "clock")}
-        return {**kept, "PYTHONDONTWRITEBYTECODE": "1", VARIABLE: str(self.fault), **clock, **self.environment}
+        ours = {TEST_CLOCK_VARIABLE: str(self.folder / "clock"), VARIABLE: str(self.fault)}
+        if self.store:
+            ours["EVERGRANT_STORE_URL"] = self.store
+        return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **ours, **self.environment}
 
 
 @contextlib.contextmanager

@@ -50,8 +50,8 @@ class Counts:
 class Tab:
     """One connection to one of the servers, opened anew whenever it breaks."""
 
+    place: Place
     ports: tuple[int, ...]
-    clock: Path
     reader: Any = None
     writer: Any = None
     turned: int = 0
@@ -63,9 +63,7 @@ class Tab:
 
     async def present(self, holder: Holder, token: str) -> Reply:
         """One refresh. Status 0 when no whole answer came; then nobody knows what became of it."""
-        body, headers = form_of(
-            holder, f"http://127.0.0.1:{self.port}/token", self.clock, grant_type="refresh_token", refresh_token=token
-        )
+        body, headers = form_of(self.place, "/token", holder, grant_type="refresh_token", refresh_token=token)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         raw = f"POST /token HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\n{head}content-length: {len(body)}\r\n\r\n"
         try:
@@ -137,7 +135,7 @@ class Storm:
     async def _live(self, number: int) -> None:
         holder, history = self.holders[number], self.histories[number]
         chance = random.Random(f"{self.seed} client {number}")
-        tabs = [Tab(self.ports, self.place.folder / "clock", turned=number + each) for each in range(self.tabs[number])]
+        tabs = [Tab(self.place, self.ports, turned=number + each) for each in range(self.tabs[number])]
         last = False
         try:
             while not last:
@@ -187,7 +185,7 @@ class Storm:
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asking
-        tab.hang_up()
+        tab.leave()
         self.counts.repeats += 1
 
 

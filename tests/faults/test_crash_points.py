@@ -1,8 +1,8 @@
 """kill -9 at every numbered point of one rotation (part 3 of the attack catalogue): nobody lost, no second successor.
 
-Each crash: a client refreshes, the server dies at the point, starts again on the same directory, and the client
-presents its old token. With two workers the one that was asked dies first and the other goes on; the client is
-answered by that one, and again after everything was killed and started again.
+Each crash: a client refreshes, the server dies at the point, starts again on the same database, and the client
+presents its old token. With two workers, or two nodes over PostgreSQL, the one that was asked dies first and the other
+goes on; the client is answered by that one, and again by the one that was started again.
 """
 
 import contextlib
@@ -16,32 +16,41 @@ import pytest
 from tests.faults import crash_points as points
 from tests.faults.client import CONFIDENTIAL, KINDS, PUBLIC, REUSABLE, Holder, Reply, Wanted, furnish, refresh
 from tests.faults.judging import REFRESHED, ROTATED, Look
-from tests.faults.place import Place, placed, wait_for
+from tests.faults.place import ARMED, Place, placed, wait_for
+from tests.postgres.nodes import noded, started
+from tests.postgres.postmaster import running, scratch
 
-WORKERS: Final = (1, 2)
+FILE: Final = [pytest.param(count, marks=pytest.mark.xdist_group(f"crash{count}"), id=f"{count}w") for count in (1, 2)]
+SHARED: Final = pytest.param(
+    0, marks=[pytest.mark.xdist_group("crash-nodes"), pytest.mark.needs("postgres")], id="nodes"
+)
 DAY: Final = 86_400
 
 
 @dataclass
 class Scene:
-    """A running server and what its clients hold, by kind; *crashes* counts them."""
+    """A running server and what its clients hold, by kind; *crashes* counts them. *other* is a second node, if any."""
 
     place: Place
     holders: dict[str, Holder]
+    other: Place | None = None
     crashes: int = 0
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(count, marks=pytest.mark.xdist_group(f"crash{count}"), id=f"{count}w") for count in WORKERS],
-)
+@pytest.fixture(scope="module", params=[*FILE, SHARED])
 def scene(request, tmp_path_factory) -> Iterator[Scene]:
-    with placed(tmp_path_factory.mktemp("crash"), request.param) as place:
-        holders = furnish(place.data, Wanted(KINDS))
-        place.start()
-        scene = Scene(place, {holder.kind.name: holder for holder in holders})
+    folder = tmp_path_factory.mktemp("crash")
+    with contextlib.ExitStack() as stack:
+        if request.param:
+            places = [stack.enter_context(placed(folder, request.param))]
+        else:
+            server = stack.enter_context(running(stack.enter_context(scratch()) / "one"))
+            places = stack.enter_context(noded(folder, server.url(), 2, ARMED))
+        holders = furnish(places[0].data, Wanted(KINDS), places[0].store)
+        started(places)
+        scene = Scene(places[0], {holder.kind.name: holder for holder in holders}, *places[1:])
         yield scene
-        print(f"{scene.crashes} crashes, {place.starts} starts")
+        print(f"{scene.crashes} crashes, {places[0].starts} starts")
 
 
 @pytest.fixture(params=KINDS, ids=[kind.name for kind in KINDS])
@@ -58,19 +67,21 @@ def crash(scene: Scene, holder: Holder, point: str, *, committed: bool, count: i
     lost = refresh(place, holder)
     assert wait_for(place.fired, 10), f"{point} was never passed: {lost}"
     scene.crashes += 1
+    survived: Reply | None = None
     if place.workers > 1:
         survived = refresh(place, holder)
-        assert survived.status == 200, f"the other worker refused: {survived.body!r}"
         place.kill()
     else:
         place.kill()
-        _either(before, Look(place.copy(place.folder / f"copy{scene.crashes}"), holder.family), holder, committed)
+        _either(before, place, scene.crashes, holder, committed)
+        if scene.other:
+            survived = refresh(scene.other, holder)
+    assert survived is None or survived.status == 200, f"the other one refused: {survived.body!r}"
     place.start()
     again = refresh(place, holder)
     assert again.status == 200, f"an honest client was refused: {again.body!r}"
     tokens = {again.token, *([lost.token] if lost.status and not lost.cut else [])}
-    if place.workers > 1:
-        tokens.add(survived.token)
+    tokens |= {survived.token} if survived else set()
     assert len(tokens) == 1, "two successors of one token"
     after = Look(place.database, holder.family)
     _judge(before, after, holder, again.token)
@@ -84,8 +95,15 @@ def crash(scene: Scene, holder: Holder, point: str, *, committed: bool, count: i
     return lost
 
 
-def _either(before: Look, dead: Look, holder: Holder, committed: bool) -> None:
-    """What lies on the disk while nobody runs: the whole refresh or nothing of it, as the point says."""
+def _either(before: Look, place: Place, crash: int, holder: Holder, committed: bool) -> None:
+    """What the database holds while nobody writes: the whole refresh or nothing of it, as the point says.
+
+    A database server may still be doing what it was told by somebody who has died since.
+    """
+    copy = place.copy(place.folder / f"copy{crash}")
+    if place.store and committed:
+        wait_for(lambda: Look(copy, holder.family).events != before.events, 10)
+    dead = Look(copy, holder.family)
     dead.agrees_with_itself()
     assert dead.others == before.others
     kind = ROTATED if holder.kind.rotates else REFRESHED
@@ -115,15 +133,21 @@ def test_cp_3_killed_after_writing_before_the_commit(scene, holder):
     assert crash(scene, holder, points.WRITTEN, committed=False).status == 0
 
 
+@pytest.mark.parametrize("scene", FILE, indirect=True)
 @pytest.mark.parametrize("write", [0, 1, 3])
 def test_cp_4_killed_while_the_log_is_written(scene, holder, write):
     """The commit's frames are in the log in part: a header, a page, the second page."""
     assert crash(scene, holder, points.LOG_TORN, committed=False, count=write).status == 0
 
 
-@pytest.mark.parametrize("point", [points.LOG_UNSYNCED, points.UNACKNOWLEDGED])
-def test_cp_4_killed_with_the_commit_in_the_log_and_nobody_told(scene, holder, point):
-    assert crash(scene, holder, point, committed=True).status == 0
+@pytest.mark.parametrize("scene", FILE, indirect=True)
+def test_cp_4_killed_with_the_commit_in_the_log_before_it_is_synced(scene, holder):
+    assert crash(scene, holder, points.LOG_UNSYNCED, committed=True).status == 0
+
+
+def test_cp_4_killed_with_the_commit_under_way_and_nobody_told(scene, holder):
+    """SQLite's is in the log; PostgreSQL's is on its way to a server that lives on."""
+    assert crash(scene, holder, points.UNACKNOWLEDGED, committed=True).status == 0
 
 
 @pytest.mark.parametrize("point", [points.UNTOLD, points.UNSIGNED])

@@ -13,7 +13,7 @@ from typing import Final
 
 from psycopg.conninfo import make_conninfo
 
-from tests.postgres.postmaster import DATABASE, PATIENCE, SUPERUSER, Postmaster, run, scratch, wait_for
+from tests.postgres.postmaster import DATABASE, PATIENCE, SUPERUSER, USER, Postmaster, run, scratch, wait_for
 from tests.postgres.proxy import Proxy, proxied
 
 NAMES: Final = ("east", "west")
@@ -35,7 +35,7 @@ class Pair:
         """Both, in an order that never changes; whoever connects is led to the one that may be written."""
         ports = sorted((self.primary.port, self.standby.port))
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
-        return f"postgresql://{SUPERUSER}@{hosts}/{DATABASE}?target_session_attrs=read-write&connect_timeout=5"
+        return f"postgresql://{USER}@{hosts}/{DATABASE}?target_session_attrs=read-write&connect_timeout=5"
 
     def seed(self) -> None:
         """A new standby from the primary, followed until it is as far, and then required where it shall be."""

@@ -21,10 +21,12 @@ from typing import Any, Final
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from tests.secrecy import REGISTRY, watch_output
+from tests.secrecy import REGISTRY, watch_text
 
 PATIENCE: Final = 60.0
 SUPERUSER: Final = "postgres"
+USER: Final = "evergrant"
+"""Who the nodes are: the owner of their database, and nobody special."""
 DATABASE: Final = "evergrant"
 OWNER: Final = "postgres"  # postgres refuses to run as root; Debian's packages bring this user
 GONE: Final = ("Z", "X")
@@ -89,8 +91,6 @@ class Postmaster:
         self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._held.bind(("127.0.0.1", 0))
         self.log.touch()
-        if REGISTRY in os.environ:
-            watch_output(self.log)
 
     @property
     def port(self) -> int:
@@ -107,7 +107,7 @@ class Postmaster:
     def url(self, port: int = 0, database: str = DATABASE, **more: str) -> str:
         """Where it is, as a node is told; *port* is somebody's who stands between."""
         asked = "&".join(f"{name}={value}" for name, value in more.items())
-        return f"postgresql://{SUPERUSER}@127.0.0.1:{port or self.port}/{database}" + (f"?{asked}" if asked else "")
+        return f"postgresql://{USER}@127.0.0.1:{port or self.port}/{database}" + (f"?{asked}" if asked else "")
 
     # ---- its life
 
@@ -181,6 +181,8 @@ class Postmaster:
 
     def close(self) -> None:
         self.kill()
+        if REGISTRY in os.environ:
+            watch_text(self.log.read_bytes())  # the folder is gone when the run ends
         self._held.close()
 
     # ---- beside its clients
@@ -196,7 +198,10 @@ class Postmaster:
             return cursor.fetchall() if cursor.description else []
 
     def create(self, database: str = DATABASE) -> None:
-        self.ask(f"CREATE DATABASE {database}", database=SUPERUSER)
+        """A new, empty database of the nodes' own."""
+        if not self.ask("SELECT 1 FROM pg_roles WHERE rolname = %s", USER, database=SUPERUSER):
+            self.ask(f"CREATE ROLE {USER} LOGIN", database=SUPERUSER)
+        self.ask(f"CREATE DATABASE {database} OWNER {USER}", database=SUPERUSER)
 
     def backends(self, kind: str) -> list[int]:
         """Its processes of one kind, as their title says: `walreceiver`, `walsender`, `client backend`."""

@@ -25,7 +25,7 @@ WRITES: Final = (b"UPDATE", b"INSERT", b"DELETE", b"MERGE")
 
 @dataclass
 class Told:
-    """What PostgreSQL has told on one connection, message by message; says when it told that a commit is done."""
+    """What PostgreSQL has told on one connection, message by message; says when it told that a write is committed."""
 
     rest: bytes = b""
     bare: int = 0
@@ -52,8 +52,9 @@ class Told:
     def _message(self, kind: bytes, body: bytes) -> bool:
         if kind == b"C":
             if body.startswith(b"COMMIT"):
-                return True
-            self.wrote |= body.startswith(WRITES)
+                wrote, self.wrote = self.wrote, False
+                return wrote
+            self.wrote = (self.wrote or body.startswith(WRITES)) and not body.startswith(b"ROLLBACK")
         elif kind == b"Z":
             idle, self.wrote = body == b"I" and self.wrote, self.wrote and body != b"I"
             return idle  # a statement, or a pipeline, that was its own transaction
@@ -96,6 +97,8 @@ class Proxy:
         self.delay = 0.0
         self.on_request: Callable[[bytes], bool] | None = None
         """Asked, in the proxy's thread, of every piece a client sends; true: reset, and the piece is not passed on."""
+        self.on_passed: Callable[[bytes], None] | None = None
+        """Told of every piece a client sent, once it is on its way to PostgreSQL."""
         self.on_commit: Callable[[], bool] | None = None
         """Asked when PostgreSQL tells that a commit is done; true: reset, and the node is not told."""
         self.lost_replies = 0
@@ -104,6 +107,10 @@ class Proxy:
         self._thread.start()
 
     # ---- what can be done to it
+
+    def lead(self, target: Callable[[], int]) -> None:
+        """New connections go elsewhere."""
+        self._target = target
 
     def cut(self) -> None:
         """Reset every connection and refuse new ones."""
@@ -119,7 +126,7 @@ class Proxy:
 
     def mend(self) -> None:
         """Pass everything on again, what was held back included."""
-        self.delay, self.on_request, self.on_commit = 0.0, None, None
+        self.delay, self.on_request, self.on_passed, self.on_commit = 0.0, None, None, None
         self._do(self._mend())
 
     def lose_replies(self, count: int = 1) -> None:
@@ -223,6 +230,8 @@ class Proxy:
                 if self._swallowed(wire, data, up=up):
                     break
                 await self._loop.sock_sendall(sink, data)
+                if up and self.on_passed is not None:
+                    self.on_passed(data)
         except OSError:
             pass
         if wire in self._wires:  # either side has left: so does the other
