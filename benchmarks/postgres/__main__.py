@@ -37,7 +37,8 @@ def asked(arguments: list[str]) -> tuple[Plan, Path, list[str]]:
     parser.add_argument("--smoke", action="store_true", help="a minute or two: shows that it works, not how fast")
     parser.add_argument("--only", action="append", choices=list(PARTS), help="only this part; may be repeated")
     parser.add_argument("--largest", type=int, help="the most families (10,000,000)")
-    parser.add_argument("--rotations", type=int, help="rotations of a thousand families (1,000,000)")
+    parser.add_argument("--active", type=int, help="families that are refreshed among them (1,000)")
+    parser.add_argument("--rotations", type=int, help="rotations of those families alone (1,000,000)")
     parser.add_argument("--rounds", type=int, help="rounds of what is compared (3)")
     parser.add_argument("--warmup", type=float, help="seconds before each comparison with a peer (10)")
     parser.add_argument("--duration", type=float, help="seconds of each measurement (6)")
@@ -51,7 +52,7 @@ def asked(arguments: list[str]) -> tuple[Plan, Path, list[str]]:
         short_warmup=0.5 if small else 2.0,
         duration=given.duration or (1.0 if small else 6.0),
         connections=8 if small else 64,
-        active=50 if small else 1000,
+        active=given.active or (50 if small else 1000),
         largest=largest,
         rotations=given.rotations or (2_000 if small else 1_000_000),
         per_user=50 if small else 1000,

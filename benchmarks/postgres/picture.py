@@ -76,7 +76,7 @@ def _flat(axis: Any, part: dict[str, Any]) -> None:
         )
     axis.axhline(1.5 * part["stages"][0]["refresh"]["p99"], color=_PALE, linestyle=":", label="1.5 times the first p99")
     axis.set_xscale("log")
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, axis.get_ylim()[1] * 1.1)
     axis.set_title("ms per refresh, by families", fontsize=9)
     axis.legend(fontsize=7, frameon=False)
 
@@ -85,7 +85,7 @@ def _bytes(axis: Any, part: dict[str, Any]) -> None:
     families = [each["families"] for each in part["stages"]]
     axis.plot(families, [each["bytes_per_family"] for each in part["stages"]], marker="o", color=_BASE)
     axis.set_xscale("log")
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, axis.get_ylim()[1] * 1.1)
     axis.set_title("bytes per family, indexes included", fontsize=9)
 
 
@@ -106,7 +106,7 @@ def _growth(axis: Any, part: dict[str, Any]) -> None:
     done = [each["rotations"] for each in part["sizes"]]
     for name, colour in (("table", _OURS), ("indexes", _BASE)):
         axis.plot(done, [each[name] / 1e6 for each in part["sizes"]], marker="o", color=colour, label=name)
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, axis.get_ylim()[1] * 1.1)
     axis.set_title(f"MB after rotations ({part['in_place']:.1%} in place)", fontsize=9)
     axis.legend(fontsize=7, frameon=False)
 

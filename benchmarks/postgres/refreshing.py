@@ -15,12 +15,11 @@ from benchmarks import django_peer, evergrant_server, node_peer
 from benchmarks.load import Measured
 from benchmarks.postgres.counters import counted, statements
 from benchmarks.postgres.ground import Ground, say, short
-from benchmarks.report import DJANGO, NODE, OURS
+from benchmarks.report import DJANGO, NODE, NOISE, OURS
 from benchmarks.rounds import measure
 from benchmarks.servers import Target
 
 WANTED = {NODE: 2.5, DJANGO: 20.0}
-NOISE = 0.05
 
 
 class Contender(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.postgres.ends import revoke
 from benchmarks.postgres.ground import Ground, fleet, say, short
+from benchmarks.report import NOISE
 
 NAME = "replaying"
 PER_SECOND = 50.0
@@ -41,4 +42,6 @@ def run(ground: Ground, told: dict[str, Any]) -> None:
         raise RuntimeError(f"a replay of a dead family was answered {told['replayed']}")
     if not plan.smoke:
         what = f"p99 of a refresh beside {PER_SECOND:g} replays a second, times without"
-        told["reach"] = [{"what": what, "measured": ratio, "wanted": f"≤ {FELT:g}", "met": ratio <= FELT}]
+        calm = all(one["foreign_share"] <= NOISE for one in (*told["alone"], *told["beside"]))
+        met = ratio <= FELT if calm else None
+        told["reach"] = [{"what": what, "measured": ratio, "wanted": f"≤ {FELT:g}", "met": met}]

@@ -14,7 +14,8 @@ from benchmarks.postgres.filling import TABLE
 from benchmarks.postgres.ground import Ground, fleet, say, short
 
 NAME = "rotations"
-LONGEST_SECONDS = 420.0
+LONGEST_SECONDS = 360.0
+"""For all rotations together: a machine that is too slow for a million stops with fewer, and says how many."""
 VACUUM_SECONDS = 45.0
 SAME = 1.10
 
@@ -27,10 +28,13 @@ def run(ground: Ground, told: dict[str, Any]) -> None:
     plan = ground.plan
     with fleet(ground, NAME, families=plan.active) as driven:
         told["sizes"] = [_sized(ground, 0)]
-        done = 0
+        done, end = 0, time.perf_counter() + LONGEST_SECONDS
         for share in (0.01, 0.1, 0.5, 1.0):
             wanted = int(plan.rotations * share) - done
-            measured = driven.drive(LONGEST_SECONDS, warmup=0.0, most=wanted)
+            left = end - time.perf_counter()
+            if left <= 0:
+                break
+            measured = driven.drive(left, warmup=0.0, most=wanted)
             done += measured.answered
             told["refresh"] = short(measured)
             told["sizes"].append(_sized(ground, done))

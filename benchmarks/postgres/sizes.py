@@ -12,12 +12,15 @@ from benchmarks.postgres import ends
 from benchmarks.postgres.counters import size
 from benchmarks.postgres.filling import TABLE, Filler, fill
 from benchmarks.postgres.ground import Fleet, Ground, fleet, say, short
+from benchmarks.report import NOISE
 from benchmarks.servers import REDIRECT_URI
 
 NAME = "sizes"
 FLAT = 1.5
 REVOKED = 200
 STARTS = 3
+# The next stage takes ten times as long to fill; one that would take longer than this is left out, and said so.
+LONGEST_FILLING = 420.0
 
 
 def stages(smallest: int, largest: int) -> list[int]:
@@ -45,6 +48,10 @@ def run(ground: Ground, told: dict[str, Any]) -> None:
             say("size {families:,}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, {bytes_per_family:,.0f} bytes, filled in "
                 "{filled_s:.0f} s".format(**told["stages"][-1], **told["stages"][-1]["refresh"]))  # fmt: skip
             ground.keep()
+            if seconds * 10 > LONGEST_FILLING and wanted < plan.largest:
+                told["stopped"] = f"filling the next size would take about {seconds * 10:,.0f} s on this machine"
+                say(f"stopped: {told['stopped']}")
+                break
         told["reach"] = _reach(told["stages"], smoke=plan.smoke)
         told["ends"] = {}
         ends.run(driven, filler, told["ends"])
@@ -96,10 +103,11 @@ def _reach(found: list[dict[str, Any]], *, smoke: bool) -> list[dict[str, Any]]:
         return []
     first = found[0]["refresh"]
     told = []
+    calm = all(each["refresh"]["foreign_share"] <= NOISE for each in found)
     for name in ("p50", "p99"):
         worst = max(each["refresh"][name] for each in found[1:]) / first[name]
         what = (
             f"{name} of a refresh at up to {found[-1]['families']:,} families, times that at {found[0]['families']:,}"
         )
-        told.append({"what": what, "measured": worst, "wanted": f"≤ {FLAT:g}", "met": worst <= FLAT})
+        told.append({"what": what, "measured": worst, "wanted": f"≤ {FLAT:g}", "met": worst <= FLAT if calm else None})
     return told

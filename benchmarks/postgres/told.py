@@ -92,6 +92,9 @@ def _sizes(part: Part) -> Iterator[str]:
         for each in part["stages"]
     ]  # fmt: skip
     yield from table([head, *rows])
+    if "stopped" in part:
+        yield ""
+        yield f"No larger size: {part['stopped']}."
     yield ""
     yield from _ends(part["ends"])
 
