@@ -86,6 +86,28 @@ async def test_a_connection_that_dies_before_the_commit_is_noticed_by_nobody(sto
         assert (await row(store, family.id)).head.generation == 5
 
 
+@pytest.mark.parametrize("odd", ["\ud800", 2**63, None])
+async def test_an_effect_that_cannot_be_written_is_its_own_trouble_alone(store, odd):
+    bad, good = specimens.family("bad"), specimens.family("good")
+    await put_families(store, bad, good)
+
+    def unwritable(family):
+        settlement = _rotate(family)
+        if odd is None:
+            return None
+        name = "agent" if isinstance(odd, str) else "used_at"
+        return settlement._replace(head=settlement.head._replace(**{name: odd}))
+
+    answers = await asyncio.gather(
+        store.settle(good.id, _rotate), store.settle(bad.id, unwritable), store.settle(good.id, _rotate),
+        return_exceptions=True,
+    )  # fmt: skip
+    assert isinstance(answers[1], StoreUnavailable)
+    assert await row(store, bad.id) == bad
+    assert (await row(store, good.id)).head.generation == 2
+    assert (await store.settle(bad.id, _rotate)).verdict is Verdict.ROTATE
+
+
 async def test_an_end_of_many_families_is_not_starved_by_their_refreshes(store):
     families = [specimens.family(n) for n in range(60)]
     await put_families(store, *families)

@@ -77,6 +77,8 @@ class Settling:
 
     def close(self) -> None:
         """Let go of every line."""
+        if self._timer is not None:
+            self._timer.cancel()
         for seat in self._seats:
             if seat.line is not None:
                 seat.line.close()
@@ -166,7 +168,11 @@ class Settling:
         if trouble is not None:
             self._failed(seat, line, batch, trouble, committing=False)
             return
-        rows = [family(row) for row in line.rows(results)]
+        try:
+            rows = [family(row) for row in line.rows(results)]
+        except ValueError as error:  # a row that another release wrote
+            self._failed(seat, line, batch, _unwritable(error), committing=False)
+            return
         batch.rows.update((row.id, row) for row in rows)
         missing = [one for one in batch.families if one not in batch.rows] if len(rows) < len(batch.asked) else []
         if missing and not seat.patient:
@@ -186,8 +192,12 @@ class Settling:
         self._decided(seat, line, batch)
 
     def _decided(self, seat: Seat, line: Line, batch: Batch) -> None:
-        batch.decide()
-        asked = self._sql.write(list(batch.changed.values()), batch.told)
+        try:
+            batch.decide()
+            asked = self._sql.write(list(batch.changed.values()), batch.told)
+        except Exception as error:  # noqa: BLE001 - an effect that cannot be written must not stop the writing
+            self._failed(seat, line, batch, _unwritable(error), committing=False)
+            return
         line.ask(asked, partial(self._finished, seat, line, batch))
 
     def _finished(self, seat: Seat, line: Line, batch: Batch, results: Results, trouble: Trouble | None) -> None:
@@ -253,3 +263,7 @@ class Settling:
         self._release(seat, batch)
         self._turn()
         resolve(told)
+
+
+def _unwritable(error: Exception) -> Trouble:
+    return Trouble("22000", f"{type(error).__name__}: {error}")

@@ -55,7 +55,7 @@ class Writing:
             batch = [job for _, job in self._waiting[:LARGEST_BATCH]]
             del self._waiting[:LARGEST_BATCH]
             self._running += 1
-            self._threads.submit(self._write, batch).add_done_callback(self._told)
+            self._threads.submit(self._done_in_thread, batch).add_done_callback(self._told)
         if self._waiting and self._running < self._most:
             self._due = True
             self._loop.call_soon(self._turn)
@@ -63,6 +63,13 @@ class Writing:
             self._timer = self._loop.call_at(self._waiting[0][0], self._late)
         if not self._waiting and not self._running:
             self._quiet.set()
+
+    def _done_in_thread(self, batch: list[Job]) -> list[Answer]:
+        """Do a batch; whatever happens, everybody in it is answered."""
+        try:
+            return self._write(batch)
+        except BaseException as error:  # noqa: BLE001 - whoever waits hears of it
+            return [Answer(job, None, error) for job in batch]
 
     def _late(self) -> None:
         """Whoever has waited too long for a connection is told so."""
