@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -19,10 +20,11 @@ from tests.cluster import PATIENCE, USER, Cluster, as_server, free_port
 @contextmanager
 def pooled(cluster: Cluster, sessions: int = 6) -> Iterator[str]:
     """The URL, with no database, of a pooler that gives all clients together a few of the server's sessions."""
-    folder, port = Path(tempfile.mkdtemp(prefix="evergrant-pooler-")), free_port()
+    folder, port, server = Path(tempfile.mkdtemp(prefix="evergrant-pooler-")), free_port(), urlsplit(cluster.url)
     (folder / "users").write_text(f'"{USER}" ""\n')
     (folder / "config").write_text(
-        f"[databases]\n* = host=127.0.0.1 port={cluster.port} user={USER}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"[databases]\n* = host={server.hostname} port={server.port} user={server.username or USER}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\n"
         f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {folder}/users\n"
         f"pool_mode = transaction\ndefault_pool_size = {sessions}\nmax_client_conn = 200\n"
     )
