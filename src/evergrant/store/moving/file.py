@@ -98,6 +98,10 @@ def written(path: Path, *, replace: bool) -> Iterator[IO[bytes]]:
         else:
             # Linked and not renamed: a file that came to be in the meantime is not overwritten.
             path.hardlink_to(partial)
+    except OSError as error:
+        if error.filename is None:  # writing does not name what it could not write
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
