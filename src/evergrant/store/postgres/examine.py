@@ -70,12 +70,13 @@ class Examined(NamedTuple):
         careless = [name for name, held in (("fsync", self.fsync), ("full_page_writes", self.pages)) if not held]
         if self.commit == "off":
             careless.append("synchronous_commit")
+        risks = []
         if careless:
-            return f"a crash of the database may lose what it said was committed: {', '.join(careless)} is off"
+            risks.append(f"a crash of the database may lose what it said was committed: {', '.join(careless)} is off")
         if self.watching and (not self.names or self.commit in _UNDONE):
             why = "synchronous_standby_names is empty" if not self.names else f"synchronous_commit is {self.commit}"
-            return f"a failover to a standby may lose what was committed last: no commit waits for one ({why})"
-        return ""
+            risks.append(f"a failover to a standby may lose what was committed last: no commit waits for one ({why})")
+        return "; ".join(risks)
 
 
 def examine(url: str, now: int) -> Examined:
