@@ -131,7 +131,8 @@ repeated request brings that key, so it gets the same successor: not a refusal, 
 the chain. Ten parallel requests with one token are ten such repeats: one successor, ten times 200.
 
 The overlap counts from the first spending, is never extended, and tolerates one generation. It closes as soon as the
-successor is used.
+successor is used. In a family that is bound to a key or a certificate it lasts a day at most, unless the client has an
+overlap of its own: a thief's copy is worth nothing there ([sender-bound tokens](sender-bound.md)).
 
 ## Why a thief does not last
 

@@ -155,6 +155,7 @@ def record(tx: Tx, family: Family, names: dict[str, str]) -> dict[str, Any]:
         "user": names[family.account_id] or None,
         "session_id": family.session_id or None,
         "online": family.online,
+        "bound_to": family.binding or None,
         "label": family.label,
         "scopes": list(split(family.scope)),
         "resources": list(split(family.resources)),
@@ -181,7 +182,8 @@ LIST_COLUMNS: Final = (
 )  # fmt: skip
 COLUMNS: Final = (
     Column("id", "family"), Column("state"), Column("user"), Column("client"), Column("label", "device"),
-    Column("online", "ends with the browser session", yes_or_no), Column("scopes", show=listed),
+    Column("online", "ends with the browser session", yes_or_no), Column("bound_to", "bound to"),
+    Column("scopes", show=listed),
     Column("resources", show=listed), Column("generation"), Column("started_at", "began", instant),
     Column("used_at", "last used", instant), Column("network", "last network"), Column("agent", "last agent"),
     Column("idle_end", "idle end", instant), Column("absolute_end", "absolute end", instant),

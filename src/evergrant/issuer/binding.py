@@ -46,7 +46,7 @@ class Binder:
 
     def concerns(self, client: Client, ask: Ask) -> bool:
         """Whether this request of *client* has anything to prove."""
-        return DPOP in ask.headers or client.sender_bound
+        return DPOP in ask.headers or client.dpop_bound or client.certificate_bound
 
     def of_request(self, client: Client, ask: Ask, form: Form, now: int) -> Bound:
         """What a request at the token endpoint proves. Raises `Refused`; then nothing was spent (attack RT-33)."""
