@@ -259,3 +259,12 @@ async def test_endings_hold_for_tokens_seen_before_and_account_and_client_go_on(
         stand.clock.advance(1)
         new = stand.token(fam="fam_10", sub="usr_9", client_id="cli_9")
         assert (await verifier.verify_token(new)).subject == "usr_9"
+
+
+async def test_a_clock_that_ran_ahead_makes_no_ending_look_over(stand: Stand, feed: Feed) -> None:
+    async with following(stand, feed) as verifier:
+        await heard(verifier, feed)
+        stand.clock.set(NOW + 86_400)
+        await told(verifier, feed, ending(families=("fam_1",)))
+        stand.clock.set(NOW)
+        assert await why(verifier, stand.token()) is Why.ENDED

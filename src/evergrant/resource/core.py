@@ -44,6 +44,12 @@ class Core:
         now = self.clock.monotonic()
         return now > self.keys_until or now > self.feed_until
 
+    def look_anew(self) -> None:
+        """Believe nothing before keys and feed were looked at: a process that was just forked follows nothing yet."""
+        self.keys_until = NEVER
+        if self.feed_until != float("inf"):
+            self.feed_until = NEVER
+
     def take(self, keys: KeySet) -> None:
         """Use *keys* from now on. When one of the earlier ones is gone, all that was believed is believed no more."""
         before, self.keys = self.keys, keys
@@ -85,7 +91,9 @@ class Core:
             return None
         head, _, rest = token.partition(".")
         payload, _, signature = rest.partition(".")
-        header = self.keys.headers.get(head) or self._header(self.keys, head, payload)
+        headers = self.keys.headers
+        known = headers.get(head)
+        header = known or self._header(self.keys, head, payload)
         if header is None:
             return None
         message = token[: -1 - len(signature)].encode("ascii")
@@ -96,8 +104,11 @@ class Core:
             raise _unreadable(token, f"signature or claims are {error}") from error
         if not good:
             raise Refused(Why.SIGNATURE, "the key it names did not make its signature")
-        now = self.clock.now()
-        access = judge(claims, self.rules, now)
+        if known is None:
+            if len(headers) >= self.limits.most_headers:
+                headers.clear()
+            headers[head] = header
+        access = judge(claims, self.rules, self.clock.now())
         self.living(access)
         self.remember(presented, access, access.expires_at + self.rules.leeway, epoch, revision)
         return access
@@ -125,12 +136,7 @@ class Core:
         if typ not in self.rules.shape.types:
             raise Refused(kinds.of_jwt(typ, _claims_unbelieved(payload)), f"typ is not that of {self.rules.shape.name}")
         check = chosen(keys, kid, alg)
-        if check is None:
-            return None
-        if len(keys.headers) >= self.limits.most_headers:
-            keys.headers.clear()
-        found = keys.headers[head] = Header(check, typ)
-        return found
+        return None if check is None else Header(check, typ)
 
 
 def _unreadable(token: str, detail: str) -> Refused:

@@ -1,9 +1,10 @@
 """Following the issuer's feed of endings, so that what was verified a moment ago is refused a moment later.
 
 **The bound.** While the feed is heard, a token is refused as soon as the ending has travelled here. When the feed falls
-silent, that is noticed `STALE_BEATS` times the issuer's beat after it was heard last, by a clock that never steps; from
-then on `WhenBlind` says what happens. So with `REFUSE` and `INTROSPECT` no token is accepted longer than that after it
-has ended, whatever breaks; with `ACCEPT` its own end is the bound.
+silent, that is noticed `STALE_BEATS` times the issuer's beat after it was heard last, by a clock that never steps, and
+at most a second later where what was heard had lain in a buffer; from then on `WhenBlind` says what happens. So with
+`REFUSE` and `INTROSPECT` no token is accepted longer than that after it has ended, whatever breaks; with `ACCEPT` its
+own end is the bound.
 """
 
 import asyncio

@@ -40,7 +40,7 @@ class KeySet:
     """(kid, alg) → the key itself, as canonical text: to tell whether a later set still has it."""
     notes: tuple[str, ...] = ()
     headers: dict[str, Header] = field(default_factory=dict, compare=False)
-    """Headers that were read before. One per key, type and spelling; bounded by whoever fills it."""
+    """Headers of tokens whose signature was good: one per key, type and spelling; bounded by whoever fills it."""
 
     def lost(self, later: "KeySet") -> bool:
         """Whether *later* has not every key that is here: what they signed is then worth nothing."""

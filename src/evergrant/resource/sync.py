@@ -121,6 +121,7 @@ class SyncVerifier:
     def forked(self) -> None:
         """In a child process: leave the parent's loop and thread alone."""
         _left.append((self._loop, self._thread))
+        self._inner.forked()
         self._lock = threading.Lock()
         self._loop = self._thread = None
 

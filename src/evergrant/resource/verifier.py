@@ -121,6 +121,10 @@ class Verifier:
         """As `verify`, for a bearer token that came without a header."""
         return await self.verify(f"Bearer {token}", **asked)
 
+    def forked(self) -> None:
+        """In a child process: what the parent follows is not followed here yet."""
+        self._core.look_anew()
+
     def nonce(self) -> str:
         """The DPoP nonce to send along with answers (RFC 9449 section 8.2); empty where none is used."""
         return self._holding.nonce(self._core.clock.now())
