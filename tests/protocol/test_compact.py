@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evergrant.domain.base64url import encode
@@ -20,6 +20,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(st.dictionaries(TEXTS, VALUES, max_size=4), st.booleans(), st.booleans())
 def test_an_object_is_read_as_it_was_written_however_it_was_written(found: Any, ascii_: bool, spaced: bool) -> None:
     text = json.dumps(found, ensure_ascii=ascii_, separators=None if spaced else (",", ":")).encode()

@@ -33,7 +33,7 @@ async def heard(verifier: Verifier, feed: Feed) -> None:
     """Connected, and told that everything has been told."""
     await until(lambda: feed.writers)
     feed.beat(NOW)
-    await until(verifier._asking._follower._heard.is_set)
+    await until(verifier._asking._follower._news.is_set)
 
 
 async def outcome(verifier: Verifier, token: str) -> Why | None:

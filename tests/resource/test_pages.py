@@ -18,6 +18,7 @@ START: Final = page("docs/resource/start.md")
 PIECES: Final = re.findall(r"```python\n(.*?)```", START, re.DOTALL)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("scope", "said"),
     [

@@ -9,6 +9,7 @@ own end is the bound.
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -66,18 +67,19 @@ class Follower:
         self._directory: Final = directory
         self._entropy: Final = entropy
         self._flight: Final = Flight(self._run)
-        self._heard = asyncio.Event()
+        self._news = asyncio.Event()
+        """Set while there is nothing to wait for: a beat has come, or the feed cannot be opened."""
+        self._spoke = False
         self._cursor = ""
         self._least: float | None = None
         self._silence = FIRST_SILENCE
-        self._pausing = False
         if how.when_blind is not WhenBlind.ACCEPT:
             core.feed_until = NEVER
 
     def start(self) -> None:
         """Follow from now on. Safe to call often."""
         if not self._flight.flying:
-            self._heard, self._pausing = asyncio.Event(), False  # the loop may be another one
+            self._news = asyncio.Event()  # the loop may be another one
             self._flight.start()
 
     @property
@@ -91,12 +93,10 @@ class Follower:
         Raises `Refused` when nothing may be accepted without it.
         """
         self.start()
-        if self.blind and not self._pausing:
-            try:
+        if self.blind:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._core.limits.budget_seconds):
-                    await self._heard.wait()
-            except TimeoutError:
-                pass
+                    await self._news.wait()
         if self.blind and self.how.when_blind is WhenBlind.REFUSE:
             raise Refused(Why.FEED_SILENT, "it is not known what has ended")
 
@@ -107,7 +107,7 @@ class Follower:
     async def _run(self) -> None:
         failures = 0
         while True:
-            self._least = None
+            self._least, self._spoke = None, False
             try:
                 async with self._fetcher.listen(await self._address(), self._headers()) as listened:
                     await self._read(listened)
@@ -115,11 +115,14 @@ class Follower:
                 self._directory.forget()
                 if isinstance(error, Unreadable) and self.how.when_blind is not WhenBlind.ACCEPT:
                     self._core.feed_until = NEVER  # an ending that is not understood must not be passed over
-                failures = 0 if self._heard.is_set() else failures + 1
-                self._heard.clear()
+                failures = 0 if self._spoke else failures + 1
                 _LOG.warning("the feed of %s is lost: %s: %s", self._core.rules.issuer, type(error).__name__, error)
-            self._pausing = failures > 0
+            if failures:
+                self._news.set()
+            else:
+                self._news.clear()
             await asyncio.sleep(self._pause(failures))
+            self._news.clear()
 
     async def _read(self, listened: Listened) -> None:
         if listened.status != _FOUND or listened.media_type != MEDIA_TYPE:
@@ -158,8 +161,8 @@ class Follower:
             raise _Stale("what arrives is old")
         if self.how.when_blind is not WhenBlind.ACCEPT:
             self._core.feed_until = now - age + self._silence
-        self._pausing = False
-        self._heard.set()
+        self._spoke = True
+        self._news.set()
 
     def _pause(self, failures: int) -> float:
         longest = min(FIRST_PAUSE * 2.0 ** min(failures, 10), LONGEST_PAUSE)
