@@ -99,7 +99,8 @@ class Housekeeper:
     async def _endings(self, settings: Settings, now: int) -> None:
         """Forget the ends that no access token can be meant by any more."""
         lasts = await self._write(lambda tx: lasting.remember(tx, settings, now))
-        await self._all(lambda tx: tx.endings.sweep(now - lasts - lasting.MARGIN, self._batch))
+        horizon = now - self._clock.lead - lasts - lasting.MARGIN
+        await self._all(lambda tx: tx.endings.sweep(horizon, self._batch))
 
     async def _all(self, sweep: Callable[[Tx], int], most: int = MOST_BATCHES) -> int:
         """Sweep batch after batch for as long as they are full; how many rows went."""
