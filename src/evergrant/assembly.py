@@ -311,12 +311,12 @@ def assemble(house: House, watch: Watch, life: Life, lender: Lender | None = Non
     operate = Operate(
         house.store, house.metrics.render, house.config.server.metrics_networks, lambda: life.leaving, house.clock
     )  # fmt: skip
-    feed = Feed(house.store, ground.catalog, house.settings, house.clock)
+    feed = Feed(house.store, ground.catalog, house.settings, house.clock, house.metrics.followers.set)
     life.companions.append(feed)
     outward = Outward(house.config)
     outbox = Outbox(
         house.store, ground.catalog, house.settings, house.kek, house.clock, outward.post,
-        housekeeper_name(house.entropy),
+        housekeeper_name(house.entropy), house.metrics.deliveries.add,
     )  # fmt: skip
     life.companions.append(outbox)
     receivers = EventsEndpoint(

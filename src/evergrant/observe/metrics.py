@@ -85,6 +85,15 @@ CLOCK_STEP: Final = Declared(
 BACKLOG: Final = Declared(
     "evergrant_events_backlog", "Events past their retention that still wait to be removed.", kind="gauge"
 )
+FOLLOWERS: Final = Declared(
+    "evergrant_feed_followers", "Resource servers that follow the feed of endings.", kind="gauge", adds_up=True
+)
+DELIVERIES: Final = Declared(
+    "evergrant_deliveries_total",
+    "Tries to hand over a logout token or a security event, by what came of them.",
+    "outcome",
+    ("arrived", "put_off", "given_up"),
+)
 WORKERS: Final = Declared("evergrant_workers", "Workers that are running.", kind="gauge", adds_up=True)
 
 TABLE: Final = (
@@ -101,6 +110,8 @@ TABLE: Final = (
     CLOCK_STEPS,
     CLOCK_STEP,
     BACKLOG,
+    FOLLOWERS,
+    DELIVERIES,
     WORKERS,
 )
 
@@ -137,6 +148,8 @@ class Metrics:
         self.clock_steps = self._place(Counter, CLOCK_STEPS)
         self.clock_step = self._place(Gauge, CLOCK_STEP)
         self.backlog = self._place(Gauge, BACKLOG)
+        self.followers = self._place(Gauge, FOLLOWERS)
+        self.deliveries = self._place(Counter, DELIVERIES)
         self.workers = self._place(Gauge, WORKERS)
         self.workers.set(1)
 

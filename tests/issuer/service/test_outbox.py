@@ -97,6 +97,9 @@ async def test_bcl_2_5_a_deliveries_go_side_by_side_and_are_retried_for_passing_
             both.clock.advance(wait)
             assert await outbox(both).round() == 1
         assert (len(busy.got), len(wrong.got), await waiting(both)) == (3, 1, [])
+        counted = both.house.metrics.render().decode()
+        for outcome, number in (("arrived", 1), ("put_off", 2), ("given_up", 1)):
+            assert f'evergrant_deliveries_total{{outcome="{outcome}"}} {number}\n' in counted
         assert (await whats(both)).count(What.RECEIVER_NOT_TOLD) == 1
 
 

@@ -68,9 +68,13 @@ _BEGINNING: Final = _Place(0, START)
 
 
 class Feed:
-    """One process's side of the feed."""
+    """One process's side of the feed. *counted* is told how many follow, each time that changes."""
 
-    def __init__(self, store: Store, catalog: Catalog, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, catalog: Catalog, settings: Settings, clock: Clock,
+        counted: Callable[[int], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._counted = counted
         self._store, self._catalog, self._clock = store, catalog, clock
         self._configured = configured(settings)
         self._window: deque[tuple[Line, bytes]] = deque(maxlen=WINDOW)
@@ -110,6 +114,7 @@ class Feed:
 
     async def _parts(self, place: _Place | None, welcome: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
         self.followers += 1
+        self._counted(self.followers)
         try:
             if self._pump is None or self._pump.done():
                 self._window.clear()
@@ -133,6 +138,7 @@ class Feed:
                     await pulse
         finally:
             self.followers -= 1
+            self._counted(self.followers)
             if not self.followers:
                 await self._rest()
 

@@ -54,11 +54,16 @@ class _Parcel(NamedTuple):
 
 
 class Outbox:
-    """The sender of one process. *name* is this process's alone, over all hosts that share the store."""
+    """The sender of one process. *name* is this process's alone, over all hosts that share the store.
+
+    *counted* is told what came of each try: `arrived`, `put_off`, `given_up`.
+    """
 
     def __init__(
-        self, store: Store, catalog: Catalog, settings: Settings, kek: Kek, clock: Clock, post: Post, name: str
-    ) -> None:
+        self, store: Store, catalog: Catalog, settings: Settings, kek: Kek, clock: Clock, post: Post, name: str,
+        counted: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._counted = counted
         self._store, self._catalog, self._settings, self._kek = store, catalog, settings, kek
         self._clock, self._post, self._name = clock, post, name
         self._lease: Lease | None = None
@@ -104,6 +109,8 @@ class Outbox:
         outcomes = await asyncio.gather(*(self._tried(gate, delivery, stream) for delivery, stream in due))
         if outcomes:
             await self._store.write(lambda tx: self._settle(tx, outcomes))
+            for outcome in outcomes:
+                self._counted("arrived" if not outcome.trouble else "given_up" if outcome.final else "put_off")
         return len(outcomes)
 
     def _something(self, tx: Tx) -> bool:
