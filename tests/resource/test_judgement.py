@@ -187,6 +187,21 @@ async def test_j_13_what_reads_two_ways_is_not_read(stand: Stand, verifier: Veri
     assert await why(verifier, signed(stand.signer, stand.claims(), head)) is Why.NOT_A_TOKEN
 
 
+@pytest.mark.parametrize("levels", [64, 65, 600, 990, 5_000])
+@pytest.mark.parametrize(("opens", "closes"), [("[", "]"), ('{"a":', "}")])
+async def test_j_13_what_is_nested_deeply_is_refused_wherever_it_is_judged(
+    stand: Stand, verifier: Verifier, levels: int, opens: str, closes: str
+) -> None:
+    deep = f',"deep":{opens * levels}1{closes * levels}}}'.encode()
+    token = signed(stand.signer, json.encode(stand.claims())[:-1] + deep)
+    if levels == 64:
+        assert (await verifier.verify_token(token)).claims["deep"]
+    elif len(token) < 16_000:
+        assert await why(verifier, token) in {Why.CLAIMS, Why.NOT_A_TOKEN}
+    else:
+        assert await why(verifier, token) is Why.TOO_LONG
+
+
 async def test_j_13_length_is_judged_before_anything_is_parsed(stand: Stand, verifier: Verifier) -> None:
     assert (await refusal(verifier, "Bearer " + "a" * 20_000)).why is Why.TOO_LONG
     assert await why(verifier, stand.token(padding="x" * 20_000)) is Why.TOO_LONG

@@ -54,8 +54,9 @@ async def test_p_04_and_r9449_7_2_a_a_bound_token_is_no_bearer_token(stand: Stan
 async def test_p_04_an_unbound_token_is_no_dpop_token(stand: Stand, holder: Verifier) -> None:
     token = stand.token()
     await holder.verify(f"Bearer {token}")
-    refused = await refusal(holder, f"DPoP {token}", possession=brought(proof(token)))
-    assert (refused.why, refused.status) == (Why.UNBOUND_AS_DPOP, 401)
+    for header in (f"DPoP {token}", f" DPoP {token}", f"\tdpop  {token}", f"dPOP {token}".encode()):
+        refused = await refusal(holder, header, possession=brought(proof(token)))
+        assert (refused.why, refused.status) == (Why.UNBOUND_AS_DPOP, 401)
 
 
 async def test_p_01_and_r9449_11_1_a_a_proof_is_used_once(stand: Stand, holder: Verifier) -> None:

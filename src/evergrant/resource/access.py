@@ -1,7 +1,6 @@
 """What a good access token says: the one value that an API works with."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -37,12 +36,3 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Access(client_id={self.client_id!r}, scopes={sorted(self.scopes)!r}, expires_at={self.expires_at})"
-
-
-def unchangeable(value: Any) -> Any:
-    """*value*, decoded JSON, with read-only mappings and tuples all the way down."""
-    if isinstance(value, dict):
-        return MappingProxyType({name: unchangeable(held) for name, held in value.items()})
-    if isinstance(value, list):
-        return tuple(unchangeable(held) for held in value)
-    return value

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from evergrant.resource.access import Access, unchangeable
+from evergrant.resource.access import Access
 from evergrant.resource.refused import Refused, Why
 from evergrant.resource.rules import Rules
 from evergrant.resource.shape import Shape
 
 LATEST: Final = 253_402_300_799
 """The end of the year 9999: whatever lies beyond is no time."""
+MOST_NESTED: Final = 64
+"""Levels of lists and objects in a claim: the interpreter's own limit depends on where a verifier is called from."""
 _NESTED: Final = frozenset({dict, list})
 
 
@@ -137,3 +139,14 @@ def _first(claims: Mapping[str, Any], names: tuple[str, ...]) -> str:
         if name in claims:
             return _text(claims, name)
     return ""
+
+
+def unchangeable(value: Any, levels: int = MOST_NESTED) -> Any:
+    """*value*, decoded JSON, with read-only mappings and tuples all the way down. Raises `Refused` when it is deep."""
+    if type(value) not in _NESTED:
+        return value
+    if not levels:
+        raise Refused(Why.CLAIMS, f"a claim is nested more than {MOST_NESTED} deep")
+    if type(value) is dict:
+        return MappingProxyType({name: unchangeable(held, levels - 1) for name, held in value.items()})
+    return tuple(unchangeable(held, levels - 1) for held in value)

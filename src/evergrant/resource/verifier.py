@@ -153,10 +153,11 @@ class Verifier:
         possession: Possession,
     ) -> None:
         """Raise `Refused` unless the token was sent as it must be, and has what the route asks for."""
-        if access.bound or self._holding.required or (authorization and authorization[:1] in _D):
+        if access.bound or self._holding.required or not authorization or authorization[:1] not in _B:
             self._holding.check(read(authorization), access, possession, self._core.clock.now())
         if scopes or acr or max_age is not None:
             met(access, scopes, acr, max_age, self._core)
 
 
-_D: Final = ("D", "d", b"D", b"d")
+_B: Final = ("B", "b", b"B", b"b")
+"""How a header begins that can only be of the scheme Bearer; every other one is looked at more closely."""
