@@ -61,6 +61,24 @@ def test_o_03_nothing_is_told_when_the_wait_for_the_standby_is_broken_off(scene)
     assert Look(clients.url, clients.holders[1].family).row["ended_at"] is not None
 
 
+def test_o_08_a_standby_with_a_slow_disk_makes_commits_slow_and_nobody_is_refused(scene):
+    """Every commit waits half a second for it; those that wait at the same time share the wait."""
+    servers, clients = scene
+    with ThreadPoolExecutor(12) as pool:
+        servers.link.delay = 0.25
+        began = time.monotonic()
+        jobs = [pool.submit(refresh, node, each, patience=60) for each in clients.holders for node in clients.nodes * 2]
+        replies = [job.result(60) for job in jobs]
+        took = time.monotonic() - began
+        servers.link.delay = 0.0
+    assert {reply.status for reply in replies} == {200}
+    assert len({reply.token for reply in replies}) == len(clients.holders)
+    assert 0.25 < took < 10
+    for at, holder in enumerate(clients.holders):
+        holder.token = replies[at * 4].token
+    over(clients)
+
+
 def test_o_03_a_failover_in_that_moment_loses_nothing_that_was_told(scene):
     servers, clients = scene
     holder = next(each for each in clients.holders if each.kind is PUBLIC)

@@ -41,7 +41,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         try:
             return super().wait(gen, interval, self.silence if timeout is None else timeout)
         except psycopg.OperationalError as error:
-            if self.silence is None or self.pgconn.status != psycopg.pq.ConnStatus.OK:
+            answered = error.sqlstate is not None or self.pgconn.status != psycopg.pq.ConnStatus.OK
+            if self.silence is None or answered:
                 raise
             self.close()
             raise psycopg.OperationalError("timed out: the server does not answer") from error
