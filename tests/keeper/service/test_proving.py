@@ -9,13 +9,16 @@ import pytest
 from evergrant.clock import FixedClock
 from evergrant.domain.secret import Secret
 from evergrant.entropy import SeededEntropy
-from evergrant.keeper.connection import Record
+from evergrant.keeper.connection import Health, Record
 from evergrant.keeper.decision.answer import read
+from evergrant.keeper.errors import BadRequest
 from evergrant.keeper.exchange import Answer, Asked
 from evergrant.keeper.keyring import Keyring
 from evergrant.keeper.provider.model import Dpop, Provider
 from evergrant.keeper.sealing import Sealer, Unreadable
 from evergrant.keeper.service import proving, sealed
+from evergrant.keeper.service.lease import Lease
+from evergrant.keeper.serving.api.answers import lease_of
 from evergrant.keeper.wire.proof import Nonces, Prover, asks_for_nonce, new_key
 from evergrant.keys.local import LocalKek
 from evergrant.proof.judge import Proofs
@@ -170,3 +173,32 @@ def test_a_key_that_is_none_is_told_before_anything_is_sent() -> None:
     for text in ("x", "AAAA", "é"):
         with pytest.raises(Unreadable):
             proving.prover(ground(Server()), Secret(text))
+
+
+def leased(bound: bool) -> Lease:
+    return Lease(
+        Secret("ega_x"), 1, 0, (), "con_1", "", "bank", "ada", "main", Health.ACTIVE, prover=prover() if bound else None
+    )
+
+
+def test_a_lease_that_is_bound_presents_its_token_for_one_request_at_a_time() -> None:
+    lease = leased(bound=True)
+    with pytest.raises(BadRequest, match="method and address"):
+        lease.headers()
+    headers = lease.headers("GET", API_URL)
+    assert headers["Authorization"] == "DPoP ega_x"
+    Proofs().judge(headers["DPoP"], Wanted("GET", API_URL, "ega_x"), NOW)
+    assert lease.headers("GET", API_URL)["DPoP"] != headers["DPoP"]
+    assert lease.heard(API_URL, {"dpop-nonce": "n1"})
+    assert not lease.heard(API_URL, {"dpop-nonce": "n1"}), "asking again makes sense for a new nonce alone"
+    assert parse(lease.headers("GET", API_URL)["DPoP"]).nonce == "n1"
+    assert "ega_x" not in repr(lease)
+
+
+def test_over_the_api_a_lease_says_its_type_and_proves_the_request_that_was_named() -> None:
+    told = lease_of(leased(bound=True), "GET", API_URL)
+    assert (told.token_type, set(told.header)) == ("DPoP", {"Authorization", "DPoP"})
+    plain = lease_of(leased(bound=False), "", "")
+    assert (plain.token_type, plain.header) == ("Bearer", {"Authorization": "Bearer ega_x"})
+    with pytest.raises(BadRequest):
+        lease_of(leased(bound=True), "", "")
