@@ -11,7 +11,7 @@ from evergrant.domain.reason import Reason
 from evergrant.domain.rotation import Settlement, Verdict
 from evergrant.entropy import SeededEntropy
 from evergrant.store.port import StoreUnavailable, Which
-from evergrant.store.postgres import PostgresStore
+from evergrant.store.postgres import PostgresStore, hot
 from evergrant.store.postgres.connection import address
 from evergrant.store.postgres.migrate import migrate
 from evergrant.testing import specimens
@@ -189,6 +189,16 @@ async def test_o_04_a_database_that_takes_no_writes_any_more_is_a_retry_until_it
         postgres.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
     assert (await store.settle(specimens.family().id, _rotate)).verdict is Verdict.ROTATE
     await store.write(lambda tx: tx.turn())
+
+
+async def test_a_node_that_vanishes_between_two_trips_lets_go_of_its_rows_soon(store):
+    connection, kept = store._open_line()
+    with connection:
+        assert kept
+        for name, value in (("idle_in_transaction_session_timeout", "15s"), ("tcp_user_timeout", "20000")):
+            assert connection.execute(f"SHOW {name}").fetchone() == (value,)
+    bounded = [statement.text for statement, _ in hot.lock([b"x"], bounded=True)]
+    assert b"SET LOCAL idle_in_transaction_session_timeout = '15s'" in bounded
 
 
 async def test_every_node_hears_of_a_turn_at_once(store, database):

@@ -126,6 +126,11 @@ def connect(place: Address, *, read_only: bool = False, silence: float | None = 
     return connection
 
 
+# The server too must notice soon that we are gone: what we have locked stays locked until then.
+_WATCHFUL: Final = (
+    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;"
+    " SET tcp_user_timeout = '20s'"
+)
 _CHECK: Final = (
     "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', pg_backend_pid(),"
     " current_setting('server_encoding')"
@@ -153,6 +158,8 @@ def check(place: Address, connection: Connection, *, read_only: bool = False) ->
         raise StoreUnusable(f"{place.shown}: the database is read-only")
     pooled = backend != connection.info.backend_pid
     connection.prepare_threshold = None if pooled else PREPARE_AFTER
+    if not pooled:
+        connection.execute(_WATCHFUL)
     return Facts(version, pooled)
 
 

@@ -19,7 +19,8 @@ SPREAD: Final = (
     ("flow", "digest", "none"), ("notice", "family_id", "none"), ("barred", "jti", "none"), ("bucket", "key", "none"),
 )  # fmt: skip
 EVERYWHERE: Final = (
-    "client", "account", "session", "grant_", "key_", "lease", "ending", "ending_swept", "meta", "write_gate",
+    "client", "account", "session", "grant_", "key_", "lease", "stream", "delivery", "ending", "ending_swept",
+    "meta", "write_gate",
 )  # fmt: skip
 _EXTENSION: Final = "SELECT FROM pg_catalog.pg_extension WHERE extname = 'citus'"
 _SPREAD: Final = "SELECT FROM pg_catalog.pg_dist_partition WHERE logicalrelid = 'evergrant.family'::regclass"

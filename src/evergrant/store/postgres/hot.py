@@ -20,6 +20,8 @@ _LOCK: Final = f"{SELECT} WHERE id = ANY($1::bytea[]) ORDER BY id FOR NO KEY UPD
 LOCK_FREE: Final = Statement(b"evergrant_lock_free", f"{_LOCK} SKIP LOCKED".encode(), 1)
 LOCK_PATIENT: Final = Statement(b"evergrant_lock_patient", _LOCK.encode(), 1)
 PATIENCE: Final = Statement(b"evergrant_patience", b"SET LOCAL lock_timeout = '5s'")
+# Where a session is not our own it cannot be told once and for all: who dies between the trips lets go of the rows.
+BOUNDED: Final = Statement(b"evergrant_bounded", b"SET LOCAL idle_in_transaction_session_timeout = '15s'")
 KNOWN: Final = Statement(b"evergrant_known", b"SELECT id FROM evergrant.family WHERE id = ANY($1::bytea[])", 1)
 _BYTES: Final = frozenset({"digest", "predecessor", "sealed"})
 _TEXTS: Final = frozenset({"network", "agent"})
@@ -48,16 +50,24 @@ INSERT: Final = Statement(
     ).encode(),
     len(events.COLUMNS),
 )
-STATEMENTS: Final = (BEGIN, COMMIT, ROLLBACK, LOCK_FREE, LOCK_PATIENT, PATIENCE, KNOWN, UPDATE, INSERT)
+STATEMENTS: Final = (BEGIN, BOUNDED, COMMIT, ROLLBACK, LOCK_FREE, LOCK_PATIENT, PATIENCE, KNOWN, UPDATE, INSERT)
 _ENCODERS: Final = {"bigint": arrays.integers, "text": arrays.texts, "bytea": arrays.octets}
 
 
-def lock(families: Sequence[bytes], *, patient: bool = False) -> list[Asked]:
+def lock(families: Sequence[bytes], *, patient: bool = False, bounded: bool = False) -> list[Asked]:
     """Begin, and lock what is there of *families*: what nobody else holds, or, being patient, all of it."""
     wanted = (arrays.octets(families),)
+    return [*begin(patient=patient, bounded=bounded), (LOCK_PATIENT if patient else LOCK_FREE, wanted)]
+
+
+def begin(*, patient: bool, bounded: bool) -> list[Asked]:
+    """Begin a transaction, with what the session does not know by itself."""
+    asked: list[Asked] = [(BEGIN, ())]
+    if bounded:
+        asked.append((BOUNDED, ()))
     if patient:
-        return [(BEGIN, ()), (PATIENCE, ()), (LOCK_PATIENT, wanted)]
-    return [(BEGIN, ()), (LOCK_FREE, wanted)]
+        asked.append((PATIENCE, ()))
+    return asked
 
 
 def known(families: Sequence[bytes]) -> list[Asked]:

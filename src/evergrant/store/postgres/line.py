@@ -45,7 +45,7 @@ class Line:
     """One connection in the hands of one event loop. *prepared*: the statements are kept by the server."""
 
     def __init__(self, loop: AbstractEventLoop, connection: Connection, *, prepared: bool) -> None:
-        self._loop, self._connection, self._prepared = loop, connection, prepared
+        self._loop, self._connection, self.prepared = loop, connection, prepared
         self._pg = connection.pgconn
         self._rows = Transformer.from_context(connection)
         self._pg.nonblocking = 1
@@ -97,7 +97,7 @@ class Line:
 
     def _send(self, statement: Statement, values: Sequence[bytes | None]) -> None:
         formats = [BINARY] * statement.values
-        if self._prepared:
+        if self.prepared:
             self._pg.send_query_prepared(statement.name, values, formats, BINARY)
         else:
             self._pg.send_query_params(statement.text, values, None, formats, BINARY)

@@ -13,7 +13,7 @@ from evergrant.domain.event import Event
 from evergrant.domain.family import Family
 from evergrant.store.postgres import events
 from evergrant.store.postgres.families import MOVING, SELECT
-from evergrant.store.postgres.hot import BEGIN, COMMIT, PATIENCE, ROLLBACK
+from evergrant.store.postgres.hot import BEGIN, BOUNDED, COMMIT, PATIENCE, ROLLBACK, begin
 from evergrant.store.postgres.line import Asked, Statement
 
 _LOCK: Final = f"{SELECT} WHERE id = $1::bytea FOR NO KEY UPDATE"
@@ -43,15 +43,14 @@ INSERT: Final = Statement(
     f"INSERT INTO evergrant.event ({', '.join(events.COLUMNS)}, number) VALUES ({_VALUES}, {events.NUMBER})".encode(),  # noqa: S608
     len(events.COLUMNS),
 )
-STATEMENTS: Final = (BEGIN, COMMIT, ROLLBACK, PATIENCE, LOCK_FREE, LOCK_PATIENT, KNOWN, UPDATE, INSERT)
+STATEMENTS: Final = (BEGIN, BOUNDED, COMMIT, ROLLBACK, PATIENCE, LOCK_FREE, LOCK_PATIENT, KNOWN, UPDATE, INSERT)
 _INT8: Final = Struct("!q").pack
 
 
-def lock(families: Sequence[bytes], *, patient: bool = False) -> list[Asked]:
+def lock(families: Sequence[bytes], *, patient: bool = False, bounded: bool = False) -> list[Asked]:
     """Begin, and lock what is there of *families*: what nobody else holds, or, being patient, all of it."""
-    if patient:
-        return [(BEGIN, ()), (PATIENCE, ()), *((LOCK_PATIENT, (one,)) for one in families)]
-    return [(BEGIN, ()), *((LOCK_FREE, (one,)) for one in families)]
+    statement = LOCK_PATIENT if patient else LOCK_FREE
+    return [*begin(patient=patient, bounded=bounded), *((statement, (one,)) for one in families)]
 
 
 def known(families: Sequence[bytes]) -> list[Asked]:

@@ -162,7 +162,8 @@ class Settling:
         seat.busy = True
         families = batch.families
         self._held.update(families)
-        line.ask(self._sql.lock(families, patient=seat.patient), partial(self._locked, seat, line, batch))
+        asked = self._sql.lock(families, patient=seat.patient, bounded=not line.prepared)
+        line.ask(asked, partial(self._locked, seat, line, batch))
 
     def _locked(self, seat: Seat, line: Line, batch: Batch, results: Results, trouble: Trouble | None) -> None:
         if trouble is not None:

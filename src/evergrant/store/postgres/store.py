@@ -37,7 +37,7 @@ LONGEST_CLOSE: Final = 3.0
 _OWN: Final = LINES + 2
 _ON_LINES: Final = (
     "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;"
-    " SET enable_mergejoin = off; SET jit = off"
+    " SET enable_mergejoin = off; SET jit = off; SET idle_in_transaction_session_timeout = '15s'"
 )
 
 
