@@ -10,7 +10,7 @@ import click
 
 from evergrant.cli import whole
 from evergrant.cli.output import Exit, Failure, confirm, counting, emit_line, instant, json_option, note
-from evergrant.cli.place import Place, current, existing, finished, placed
+from evergrant.cli.place import Place, current, existing, finished, placed, whereabouts
 
 if TYPE_CHECKING:
     from evergrant.domain.epoch import Epoch
@@ -83,8 +83,6 @@ def restore_(
         raise Failure("--failover needs --declare")
     if backup is None:
         raise Failure("which file? or say --declare", hint="see: evergrant restore --help")
-    from evergrant.assembly import whereabouts
-
     _restored(whereabouts(place.config), backup, replace=replace, yes=yes, as_json=as_json)
 
 

@@ -118,7 +118,7 @@ def read_at(place: Place, work: Callable[[Tx, int], T]) -> T:
 
 def change(place: Place, work: Callable[[House], Awaitable[T]], *, make: bool = False) -> T:
     """What *work* did in the open house; *make* a new store where there is none."""
-    from evergrant.assembly import opened, whereabouts
+    from evergrant.assembly import opened
 
     async def once() -> T:
         config = place.config
@@ -141,10 +141,15 @@ def finished(work: Callable[[], Awaitable[T]]) -> T:
         return asyncio.run(whole())
 
 
+def whereabouts(config: Config) -> Whereabouts:
+    """Where the store is, or will be; as `evergrant.assembly` has it, but without the rooms that serve requests."""
+    from evergrant.store.whereabouts import Whereabouts
+
+    return Whereabouts(config.store.data, config.store.url, config.store.connections)
+
+
 def existing(config: Config) -> Whereabouts:
     """Where the store is, of an issuer that has one."""
-    from evergrant.assembly import whereabouts
-
     where = whereabouts(config)
     if not where.exists():
         asked = "name its directory with --data or EVERGRANT_STORE_DATA, or its database with --store"
