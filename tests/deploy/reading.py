@@ -38,6 +38,8 @@ def settings(scratch: Path, file: Path | None, environment: dict[str, str], moun
         ("database-url", "postgresql://a:b@127.0.0.1/c"),
         ("key-encryption-key", KEK),
         ("vault-keys", KEK),
+        ("vault-url", "postgresql://a:b@127.0.0.1/c"),
+        ("hubspot-secret", "s"),
     ):
         (scratch / name).write_text(content, encoding="ascii")
         (scratch / name).chmod(0o600)

@@ -18,6 +18,7 @@ MOUNTED = "/run/secrets/evergrant"
 (JOB,) = documents(FOLDER / "migrate.yaml")
 POD = DEPLOYMENT["spec"]["template"]
 CONTAINER = POD["spec"]["containers"][0]
+KEEPER = documents(FOLDER / "keeper.yaml")[0]["spec"]["template"]
 
 
 @pytest.mark.parametrize("file", sorted(DEPLOY.rglob("*.yaml")), ids=lambda file: file.name)
@@ -41,11 +42,11 @@ def test_the_schema_would_have_refused_a_misspelt_key():
 
 def test_what_is_applied_together_is_there():
     (whole,) = documents(FOLDER / "kustomization.yaml")
-    apart = {"migrate.yaml", "secret.example.yaml"}
+    apart = {"keeper.yaml", "migrate.yaml", "secret.example.yaml"}
     assert set(whole["resources"]) == {file.name for file in MANIFESTS} - apart
-    (generated,) = whole["configMapGenerator"]
-    assert all((FOLDER / name).is_file() for name in generated["files"])
-    assert generated["name"] == volume(POD, "settings")["configMap"]["name"]
+    made = {each["name"]: each["files"] for each in whole["configMapGenerator"]}
+    assert all((FOLDER / name).is_file() for files in made.values() for name in files)
+    assert {volume(pod, "settings")["configMap"]["name"] for pod in (POD, KEEPER)} == set(made)
 
 
 def volume(pod, name):
@@ -96,7 +97,21 @@ def test_a_node_is_killed_only_after_it_was_forgotten_and_could_have_stopped(tmp
     assert POD["spec"]["terminationGracePeriodSeconds"] > pause + grace
 
 
-@pytest.mark.parametrize("pod", [POD, JOB["spec"]["template"]], ids=["node", "job"])
+def test_the_keepers_settings_exist_and_it_may_finish_a_refresh(tmp_path):
+    config = settings(tmp_path, FOLDER / "keeper.toml", {}, "/run/secrets/evergrant-keeper")
+    keeper = config.keeper
+    (container,) = KEEPER["spec"]["containers"]
+    assert keeper.listen == f"0.0.0.0:{container['ports'][0]['containerPort']}"
+    assert keeper.vault_url.startswith("postgresql://")
+    pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert KEEPER["spec"]["terminationGracePeriodSeconds"] > pause + keeper.request_timeout + keeper.commit_allowance
+    labels = KEEPER["metadata"]["labels"]
+    _, service, budget = documents(FOLDER / "keeper.yaml")
+    assert service["spec"]["selector"] == budget["spec"]["selector"]["matchLabels"] == labels
+    assert labels.items() != POD["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("pod", [POD, KEEPER, JOB["spec"]["template"]], ids=["node", "keeper", "job"])
 def test_no_container_may_become_root_or_write_where_it_runs(pod):
     assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
     assert pod["spec"]["securityContext"]["runAsUser"] == 10001
