@@ -101,12 +101,12 @@ def fits(claims: Mapping[str, Any], shape: Shape) -> None:
 def scopes_of(claims: Mapping[str, Any], shape: Shape) -> frozenset[str]:
     """The scopes, from text or from a list of texts. Raises `Refused`."""
     for name in shape.scopes:
-        value = claims.get(name)
-        if isinstance(value, str):
-            return frozenset(value.split())
-        if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
-            return frozenset(value)
-        if value is not None:
+        if name in claims:
+            value = claims[name]
+            if isinstance(value, str):
+                return frozenset(value.split())
+            if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+                return frozenset(value)
             raise Refused(Why.CLAIMS, f"{name} is neither text nor a list of texts")
     return frozenset()
 
