@@ -149,7 +149,7 @@ async def test_a_04_a_form_of_next_to_nothing_is_a_request_without_a_grant(issue
 @pytest.mark.parametrize(
     "grant",
     ["password", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "REFRESH_TOKEN", "refresh_token ",
-     "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer", "token", "code",
+     "urn:ietf:params:oauth:grant-type:token_exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer", "token", "code",
      "\u0433efresh_token"],
 )  # fmt: skip
 async def test_r6749_4_3_a_r9700_2_4_a_and_r6749_5_2_c_no_other_grant_is_offered(

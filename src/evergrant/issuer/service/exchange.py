@@ -99,7 +99,7 @@ class Exchanger:
             raise Refused(Code.INVALID_TARGET, "The token speaks for no person.")
         wanted = f"{PROVIDER_SCOPE}{provider}"
         if wanted in self._settings.scopes and wanted not in split(claims["scope"]):
-            raise Refused(Code.INVALID_SCOPE, f"The person did not agree to {wanted}.")
+            raise Refused(Code.INVALID_SCOPE, "The person did not agree to that use of their account.", wanted)
         if ask.scope:
             raise Refused(Code.INVALID_SCOPE, "The scope at another provider was decided when it was connected.")
         try:
