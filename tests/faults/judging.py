@@ -95,6 +95,7 @@ class Look:
 
     def __init__(self, where: Path | str, family: bytes) -> None:
         self.family = family
+        self.name = ids.text(ids.Kind.FAMILY, family)
         with looking(where) as view:
             self.whole = view.whole()
             self.row = view.family(family)

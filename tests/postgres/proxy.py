@@ -70,10 +70,13 @@ class Wire:
     told: Told = field(default_factory=Told)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def reset(self) -> None:
+    async def reset(self) -> None:
         """Both sides hear of it at once."""
-        for task in self.tasks:
+        others = [task for task in self.tasks if task is not asyncio.current_task()]
+        for task in others:
             task.cancel()
+        # Closed only once nobody waits for them any more: a new connection may get the number of a closed one.
+        await asyncio.gather(*others, return_exceptions=True)
         for end in (self.client, self.server):
             with contextlib.suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -159,9 +162,9 @@ class Proxy:
         if self._listener.fileno() >= 0:
             self._loop.remove_reader(self._listener)
             self._listener.close()
-        for wire in self._wires:
-            wire.reset()
-        self._wires.clear()
+        gone, self._wires = self._wires, []
+        for wire in gone:
+            await wire.reset()
 
     async def _stall(self) -> None:
         self._flowing.clear()
@@ -236,7 +239,7 @@ class Proxy:
             pass
         if wire in self._wires:  # either side has left: so does the other
             self._wires.remove(wire)
-            wire.reset()
+            await wire.reset()
 
     def _swallowed(self, wire: Wire, data: bytes, *, up: bool) -> bool:
         if up:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from evergrant.domain.reason import Reason
 from tests.faults.client import PUBLIC, Wanted, furnish, refresh
 from tests.faults.judging import ENDED, Look
 from tests.faults.place import group, wait_for
@@ -65,7 +66,7 @@ def test_o_18_a_frozen_housekeeper_is_replaced_and_changes_nothing_when_it_wakes
         for holder in holders:
             look = Look(url, holder.family)
             assert len(look.told(ENDED)) == 1
-            assert look.row["reason"] == "idle"
+            assert look.row["reason"] == Reason.IDLE
         nodes[1].terminate()
         assert wait_for(lambda: owner() == first, 30), "the first one keeps house again"
         assert fence() == before + 2
