@@ -9,6 +9,7 @@ from evergrant.cli.checks.finding import Verdict
 from evergrant.clock import SystemClock
 from evergrant.config import Config
 from evergrant.store.postgres import PostgresStore
+from evergrant.store.postgres.distributing import Route
 from evergrant.store.postgres.examine import Examined, examine
 
 GOOD: Final = Examined(
@@ -98,3 +99,13 @@ async def test_a_real_server_is_looked_at_and_nothing_in_it_is_changed(database)
     assert (found.ahead, found.pooled, found.autovacuum, found.unswept, found.seen) == (True, False, True, False, True)
     assert abs(found.time - now) < 30
     assert "is off" in found.losing, "the tests' own server is careless on purpose"
+
+
+def test_where_families_are_spread_it_is_told_whether_a_refresh_is_asked_of_one_shard():
+    one = [Route("lock", 1), Route("update", 1)]
+    assert [(each.check, each.verdict) for each in about.routing(one)] == [("routing", Verdict.OK)]
+    (astray,) = about.routing([*one, Route("known", 32), Route("insert", 0)])
+    assert astray.verdict is Verdict.FAIL
+    assert "known of 32, insert of 0" in astray.said
+    assert list(about.routing([Route("lock", 0), Route("update", 0)])) == []
+    assert list(about.routing([])) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from evergrant.cli.checks.finding import Finding, fail, ok, warn
@@ -11,6 +11,7 @@ from evergrant.cli.output import plural
 if TYPE_CHECKING:
     from evergrant.clock import Clock
     from evergrant.config import Config
+    from evergrant.store.postgres.distributing import Route
     from evergrant.store.postgres.examine import Examined
 
 # More is corrected all the same; but other software on the machine signs and checks with its clock.
@@ -48,6 +49,7 @@ def database(config: Config, url: str, clock: Clock) -> Iterator[Finding]:
             "make a user that owns the schema evergrant and nothing else",
         )  # fmt: skip
     yield offset(found, clock.now())
+    yield from routing(_routes(url))
 
 
 def durability(found: Examined) -> Finding:
@@ -137,6 +139,33 @@ def offset(found: Examined, now: int) -> Finding:
         "servers go by the database's, so nothing ends too early; but other software here does not",
         "keep every machine's clock right with NTP",
     )  # fmt: skip
+
+
+def routing(routes: Sequence[Route]) -> Iterator[Finding]:
+    """Judge, where families are spread over machines, whether each statement of a refresh is asked of one of them."""
+    if not any(route.shards for route in routes):
+        return
+    astray = [f"{route.statement} of {route.shards}" for route in routes if route.shards != 1]
+    if astray:
+        yield fail(
+            "routing", f"statements of the refresh path are asked of several shards: {', '.join(astray)}",
+            "every refresh then costs as many machines as there are, and ends in a commit of two phases",
+            "see whether evergrant.family and evergrant.event are still distributed by the family's id and colocated",
+        )  # fmt: skip
+    else:
+        yield ok("routing", f"all {len(routes)} statements of a refresh are asked of one shard")
+
+
+def _routes(url: str) -> Sequence[Route]:
+    from evergrant.store.port import StoreUnusable
+    from evergrant.store.postgres.connection import address
+    from evergrant.store.postgres.distributing import is_distributed, routes
+
+    try:
+        place = address(url)
+        return routes(place) if is_distributed(place) else ()
+    except StoreUnusable:  # told above, as the database's own trouble
+        return ()
 
 
 def _key(config: Config) -> Finding:
