@@ -60,7 +60,7 @@ def in_trouble(scene: Scene, *, looks: bool = True) -> None:
     for each in scene.holders:
         assert unavailable(refresh(node, each, patience=PATIENCE)), "answered although nothing can be written"
     assert get(node, "/healthz").status == 200, "a supervisor must not restart a node for its database"
-    assert get(node, "/readyz").status == 503
+    assert wait_for(lambda: get(node, "/readyz").status == 503, 10)
     assert get(node, "/metrics").status == 200
     if before is not None:
         after = Look(scene.url, holder.family)
