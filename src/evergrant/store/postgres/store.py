@@ -170,9 +170,10 @@ class PostgresStore:
                 connection.execute(_ON_LINES)
                 for statement in (routed if self._distributed else hot).STATEMENTS:
                     connection.pgconn.send_prepare(statement.name, statement.text)
-                    (result,) = connection.wait(generators.execute(connection.pgconn))
-                    if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
-                        raise psycopg.ProgrammingError(result.get_error_message())
+                    results = connection.wait(generators.execute(connection.pgconn))
+                    if not results or results[-1].status != psycopg.pq.ExecStatus.COMMAND_OK:
+                        said = results[-1].get_error_message() if results else "server closed the connection"
+                        raise psycopg.OperationalError(said)
         return connection, prepared
 
 
