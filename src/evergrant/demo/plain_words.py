@@ -24,7 +24,7 @@ WHY: Final[dict[str, str]] = {
     Reason.SESSION_EXPIRED: "the browser's session ran out",
     Reason.REPLACED: "a new sign-in took its place",
     Reason.OPERATOR: "the operator ended it",
-    Reason.RESTORED: "the database was restored, and cannot tell whether this token was spent",
+    Reason.RESTORED: "the database was restored",
     Refusal.WRONG_CLIENT: "another application presented it",
     Refusal.WRONG_KEY: "another key was used",
     Refusal.ENDED: "the family had ended",

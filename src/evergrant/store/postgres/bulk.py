@@ -8,7 +8,7 @@ from evergrant.store.postgres import partitions
 from evergrant.store.postgres.asking import Asking, writable
 from evergrant.store.postgres.events import family_key, family_name
 
-AWAY: Final = 9_999
+AWAY: Final = 10_000
 """The number under which the table of migrations says that the tables have gone elsewhere."""
 _PREFIX: Final = "moved_"
 _ALL: Final = tuple(dict.fromkeys((*TABLES, *RECORDS)))

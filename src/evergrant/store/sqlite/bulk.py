@@ -6,7 +6,7 @@ from typing import Any, Final
 from evergrant.store.bulk import META, NUMBERED, RECORDS, TABLES, Row, Table, Value
 from evergrant.store.sqlite.connection import Connection
 
-AWAY: Final = 9_999
+AWAY: Final = 10_000
 """The number under which the table of migrations says that the tables have gone elsewhere."""
 _PREFIX: Final = "moved_"
 _ALL: Final = tuple(dict.fromkeys((*TABLES, *RECORDS)))
