@@ -16,6 +16,8 @@ from concurrent.futures import Future as Promise
 from functools import partial
 from typing import Any, Final
 
+import psycopg
+
 from evergrant.store.batch import Answer, Job, resolve
 from evergrant.store.port import Finish, StoreUnavailable, StoreUnusable
 from evergrant.store.postgres import hot, routed
@@ -137,11 +139,12 @@ class Settling:
         seat.busy = False
         try:
             connection, prepared = promise.result()
-        except (StoreUnusable, StoreUnavailable) as error:
+            line = Line(self._loop, connection, prepared=prepared)
+        except (StoreUnusable, StoreUnavailable, psycopg.Error) as error:  # it may have died since it was opened
             if seat.patient or not any(one.line and not one.line.lost for one in self._seats):
                 self._refuse(self._patient if seat.patient else self._waiting, str(error))
         else:
-            seat.line = Line(self._loop, connection, prepared=prepared)
+            seat.line = line
         self._turn()
 
     def _late(self) -> None:
