@@ -58,10 +58,11 @@ class Catalog:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.ensure_future(self._look())
             self._looking.add_done_callback(lambda look: look.cancelled() or look.exception())  # heard, whoever waits
-        done, _ = await asyncio.wait({self._looking}, timeout=LOOK_PATIENCE)
+        look = self._looking  # by the time this one has failed, somebody else may have begun the next
+        done, _ = await asyncio.wait({look}, timeout=LOOK_PATIENCE)
         if not done:
             raise StoreUnavailable(f"the store has not answered for {LOOK_PATIENCE:g} seconds")
-        self._looking.result()
+        look.result()
 
     async def changed(self) -> bool:
         """Look again before something is refused: another process may have registered it a moment ago.
