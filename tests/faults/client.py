@@ -104,11 +104,12 @@ def remember(answer: str | bytes) -> None:
         record_secrets_in(answer)
 
 
-def form_of(place: Place, path: str, holder: Holder, **fields: str) -> tuple[bytes, dict[str, str]]:
+def form_of(place: Place, path: str, holder: Holder, nonce: str = "", **fields: str) -> tuple[bytes, dict[str, str]]:
     """A form and headers for an endpoint, authenticated and proved as the client is registered."""
     headers = {"content-type": "application/x-www-form-urlencoded"}
     if holder.prover:
-        headers["dpop"] = holder.prover.proof("POST", place.issuer + path, place.now)
+        said = {"nonce": nonce} if nonce else {}
+        headers["dpop"] = holder.prover.proof("POST", place.issuer + path, place.now, **said)
     if holder.secret:
         pair = f"{quote(holder.client_id)}:{quote(holder.secret)}".encode()
         headers["authorization"] = "Basic " + b64encode(pair).decode()
@@ -118,12 +119,24 @@ def form_of(place: Place, path: str, holder: Holder, **fields: str) -> tuple[byt
 
 
 def post(place: Place, path: str, holder: Holder, patience: float = PATIENCE, **fields: str) -> Reply:
-    """One request on a connection of its own; whatever came back of the answer."""
-    body, headers = form_of(place, path, holder, **fields)
+    """One request on a connection of its own; whatever came back of the answer.
+
+    A server whose clock is another one than ours hands out a nonce instead; then once more, with that.
+    """
+    reply, nonce = _posted(place, path, form_of(place, path, holder, **fields), patience)
+    if nonce and b'"use_dpop_nonce"' in reply.body:
+        reply, _ = _posted(place, path, form_of(place, path, holder, nonce, **fields), patience)
+    return reply
+
+
+def _posted(place: Place, path: str, form: tuple[bytes, dict[str, str]], patience: float) -> tuple[Reply, str]:
+    body, headers = form
+    nonce = ""
     link = http.client.HTTPConnection("127.0.0.1", place.port, timeout=patience)
     try:
         link.request("POST", path, body, headers)
         answer = link.getresponse()
+        nonce = answer.getheader("dpop-nonce", "")
         reply = Reply(answer.status, b"", answer.getheader("retry-after", ""))
         try:
             reply = reply._replace(body=answer.read())
@@ -136,7 +149,7 @@ def post(place: Place, path: str, holder: Holder, patience: float = PATIENCE, **
     finally:
         link.close()
     remember(reply.body)
-    return reply
+    return reply, nonce
 
 
 def refresh(place: Place, holder: Holder, token: str = "", patience: float = PATIENCE) -> Reply:
