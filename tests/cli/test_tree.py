@@ -75,6 +75,12 @@ def test_every_command_takes_the_options_that_all_take(name):
 
 
 @pytest.mark.parametrize("name", LEAVES)
+def test_no_option_of_a_command_hides_behind_another_one(name):
+    names = [each.name for each in LEAVES[name].params]
+    assert len(names) == len(set(names)), names
+
+
+@pytest.mark.parametrize("name", LEAVES)
 def test_every_command_and_every_option_says_what_it_is_for(name):
     command = LEAVES[name]
     first = (command.help or "").strip().split("\n\n")[0]

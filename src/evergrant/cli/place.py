@@ -66,13 +66,13 @@ def placed(command: Callable[..., T]) -> Callable[..., T]:
         help="The directory with the database and the keys.  [env: EVERGRANT_STORE_DATA; default: ./evergrant-data]",
     )  # fmt: skip
     @click.option(
-        "--store", "url", metavar="URL",
+        "--store", "database", metavar="URL",
         help="A PostgreSQL database instead of the file in that directory: postgresql://USER@HOST/DATABASE. Others on "
         "this machine can read the command line; a password belongs elsewhere.  [env: EVERGRANT_STORE_URL, PGPASSFILE]",
     )  # fmt: skip
     @functools.wraps(command)
-    def called(*args: Any, file: Path | None, folder: str | None, url: str | None, **options: Any) -> T:
-        return command(*args, place=Place(file, folder, url), **options)
+    def called(*args: Any, file: Path | None, folder: str | None, database: str | None, **options: Any) -> T:
+        return command(*args, place=Place(file, folder, database), **options)
 
     return called
 

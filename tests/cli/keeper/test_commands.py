@@ -255,7 +255,9 @@ def test_every_command_prints_one_json_document(desk, provider):
     filled = {"{folder}/tokens.jsonl": str(desk.folder / "tokens.jsonl")}
     for verb, *rest in CALLS:
         one_of_two = ["--account", "me"] if rest[:1] == [NAME] and verb in {"keeper token", "keeper show"} else []
-        said = desk.good(*verb.split()[1:], *(filled.get(word, word) for word in rest), *one_of_two, "--json")
+        said = desk.types(*verb.split()[1:], *(filled.get(word, word) for word in rest), *one_of_two, "--json")
+        # The database of the tests is not fit for production, for the sake of speed, and doctor says so.
+        assert said.code == 0 or (verb, said.code) == ("keeper doctor", 6), said.err
         if verb == "keeper export":
             assert all(isinstance(json.loads(line), dict) for line in said.out.splitlines())
             continue
