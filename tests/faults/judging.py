@@ -102,6 +102,10 @@ class Look:
             self.events = view.told(family)
             self.others = {name: sorted(rows, key=repr) for name, rows in view.tables().items()}
         self.others["family"] = [row for row in self.others["family"] if row[0] != family]
+        ends = self.others["ending"]
+        self.endings = [row for row in ends if self.name.encode() in row[-1]]
+        """The rows that tell resource servers of this family's end, which they name."""
+        self.others["ending"] = [row for row in ends if row not in self.endings]
 
     @property
     def generation(self) -> int:

@@ -113,7 +113,7 @@ def test_inv_5_a_revocation_is_an_end_with_its_event_or_nothing(served, moment):
     dead = Look(place.copy(place.folder / f"revoked {moment.point}"), holder.family)
     dead.agrees_with_itself()
     assert dead.others == before.others
-    assert len(dead.told(ENDED)) == moment.committed
+    assert len(dead.told(ENDED)) == len(dead.endings) == moment.committed
     assert (dead.row["sealed"] is None) == moment.committed
     place.start()
     further = refresh(place, holder, first.token)
@@ -124,6 +124,7 @@ def test_inv_5_a_revocation_is_an_end_with_its_event_or_nothing(served, moment):
     after = Look(place.database, holder.family)
     after.agrees_with_itself()
     assert after.row["reason"] == "revoked_by_client"
+    assert len(after.endings) == 1, "resource servers are told of one end once"
 
 
 # ---- asked for by an operator: the command dies, the server goes on
