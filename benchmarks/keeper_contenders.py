@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 PATIENCE = 30
 THINKING = 0.01
+UNAUTHORIZED = 401
 MARGIN = 1
 """Seconds before its end at which a token counts as expired, for everybody who keeps it in a file."""
 
@@ -137,6 +138,10 @@ class FileLock:
         return {**token, **told, "expires_at": time.time() + told["expires_in"]}
 
 
+class TooLongOnItsWayError(Exception):
+    """A request with a token that was leased in time came to the API after the end its lease had told."""
+
+
 class Kept:
     """The keeper, one per process, on one vault."""
 
@@ -149,8 +154,12 @@ class Kept:
 
     def call(self, account: str) -> int:
         lease = self._keeper.lease("here", account)
+        leased_at = time.time()
         headers = {"authorization": f"Bearer {lease.token.reveal()}"}
-        return self._http.get(self._task.api_url, headers=headers, timeout=PATIENCE).status_code
+        status = self._http.get(self._task.api_url, headers=headers, timeout=PATIENCE).status_code
+        if status == UNAUTHORIZED and leased_at < lease.safe_until <= time.time():
+            raise TooLongOnItsWayError
+        return status
 
 
 WAYS = {

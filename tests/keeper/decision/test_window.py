@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,14 @@ def test_the_windows_open_in_order_and_never_after_the_end(life: int, name: str,
     frame = window(one, PLAIN)
     assert NOW <= frame.advisory_at <= frame.mandatory_at <= frame.end
     assert NOW <= safe_until(one) <= one.expires_at
+
+
+@pytest.mark.parametrize(("life", "margin"), [(3600, 10), (60, 6), (9, 1), (4, 1), (3, 0)])
+def test_a_token_is_handed_out_until_a_request_with_it_may_still_arrive_in_time(life: int, margin: int) -> None:
+    one = record(life)
+    assert safe_until(one) == one.expires_at - margin
+    assert servable(one, one.expires_at - margin - 1)
+    assert not servable(one, one.expires_at - margin)
 
 
 def test_k_19_connections_that_end_together_are_renewed_apart() -> None:

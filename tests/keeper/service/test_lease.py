@@ -30,6 +30,29 @@ async def test_a_fresh_token_costs_no_look_into_the_vault() -> None:
         assert len(cable.calls) == asked
 
 
+async def test_a_token_that_ended_while_its_use_was_noted_is_not_handed_out() -> None:
+    clock = FixedClock()
+    async with living(PLAIN, "strict_one_shot", clock=clock) as life:
+        await life.connect()
+        cable = Cable(life.vault)
+        cable.before = lambda verb: clock.advance(3600 * (verb == "note"))
+        lease = await life.another(vault=cable).lease("here", "user-42")
+        assert cable.calls.count("note") == 1
+        assert lease.version == 2
+        assert clock.now() < lease.safe_until
+
+
+async def test_whoever_leases_from_a_vault_that_is_slower_than_its_tokens_is_told_to_come_back() -> None:
+    clock = FixedClock()
+    async with living(PLAIN, "strict_one_shot", clock=clock) as life:
+        await life.connect()
+        cable = Cable(life.vault)
+        cable.before = lambda verb: clock.advance(3600 * (verb == "touch"))
+        with pytest.raises(TryLater, match="takes longer to note"):
+            await life.another(vault=cable).lease("here", "user-42")
+        assert life.chaos.ledger.second_spends == []
+
+
 async def test_in_the_advisory_window_the_old_token_is_served_while_a_new_one_is_fetched() -> None:
     clock = FixedClock()
     async with living(PLAIN, clock=clock) as life:

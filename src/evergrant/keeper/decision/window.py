@@ -18,6 +18,8 @@ SPREAD: Final = 0.5
 """Within this part of the advisory window connections begin at different moments."""
 SAFE_MARGIN: Final = 10
 """A lease is called safe until this many seconds before the end: the request has to travel, too."""
+SHORTEST: Final = 4
+"""A lifetime from which on there is a second for the way; a shorter one would be nothing but way."""
 FUTURE: Final = 120
 """A record from so many seconds ahead of our clock was written by another clock; its age is not known."""
 KEEP_ALIVE: Final = 0.5
@@ -88,7 +90,7 @@ def safe_until(record: Record) -> int:
     if record.origin is Origin.NEVER or record.expires_at == 0:
         return 0
     life = max(record.expires_at - record.sent_at, 0)
-    return record.expires_at - min(SAFE_MARGIN, int(life * MANDATORY))
+    return record.expires_at - min(SAFE_MARGIN, max(int(life * MANDATORY), int(life >= SHORTEST)))
 
 
 def spacing(provider: Provider) -> int:

@@ -154,6 +154,17 @@ class Leases:
     async def lease(self, client: str, account: str, *, tenant: str = "", caller: str = "", record: str = "") -> Lease:
         """A token that works. Raises `UnknownConnection`, `NeedsReauth`, `NotUsable`, `TryLater` and its kinds."""
         name = (tenant, client, account, record, caller)
+        for _ in range(TRIES):
+            lease = await self._taken(name)
+            # What had to be written first may have taken longer than the token was good for.
+            if not lease.safe_until or self._now() < lease.safe_until:
+                return lease
+        msg = f"the vault takes longer to note a lease of {account} at {client} than its token lives"
+        raise TryLater(msg, 1, Reason.NONE)
+
+    async def _taken(self, name: Name) -> Lease:
+        """A token that worked when it was read, noted as used."""
+        tenant, client, account, record, caller = name
         try:
             stamp, steady = self._stamp(), self._steady()
             found = await self._finding.named(client, account, tenant)
