@@ -19,7 +19,7 @@ from evergrant.store.sqlite import FILE_NAME, SqliteStore
 from evergrant.store.whereabouts import Whereabouts
 from evergrant.testing import specimens
 from tests.faults.client import CONFIDENTIAL, PUBLIC, Wanted, furnish, get, refresh
-from tests.faults.place import PLAIN, ROOT, Place, placed
+from tests.faults.place import PLAIN, ROOT, Place, placed, wait_for
 
 pytestmark = pytest.mark.needs("postgres")
 OTHERS = 20_000
@@ -140,31 +140,55 @@ def test_every_session_is_alive_after_a_live_move_to_postgresql_and_after_one_ba
     postgres.drop(url)
 
 
+def sessions(postgres, url: str) -> list[bool]:
+    """Of every session at a database: whether it has written something in the transaction that it is in."""
+    name = url.rpartition("/")[2]
+    statement = f"SELECT backend_xid IS NOT NULL FROM pg_stat_activity WHERE datname = '{name}'"
+    return [wrote for (wrote,) in postgres.execute(statement)]
+
+
+def killed(postgres, source: Path, url: str, after: float) -> None:
+    """Kill a mover so many seconds after it began to write in its target; nothing that it sent is still to come."""
+    mover = subprocess.Popen(
+        command("store", "copy", source, url, "--live", "--replace"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert wait_for(lambda: any(sessions(postgres, url)) or mover.poll() is not None)
+    time.sleep(after)
+    mover.send_signal(signal.SIGKILL)
+    _, said = mover.communicate()
+    assert mover.returncode in {0, -signal.SIGKILL}, said
+    # What it had sent already, its commit too, is carried out without it.
+    assert wait_for(lambda: not sessions(postgres, url))
+
+
 @pytest.mark.timeout(600)
 def test_a_mover_that_is_killed_leaves_a_source_that_serves_and_a_target_that_the_next_one_fills(tmp_path, postgres):
     url, chance = postgres.database(), random.Random(1)
     with placed(tmp_path / "one", module=PLAIN) as one:
         holders = furnish(one.data, Wanted((PUBLIC, CONFIDENTIAL), 1))
         crowded(one.data)
+        everybody = families(Whereabouts(one.data))
         one.start()
-        for _ in range(6):
-            mover = subprocess.Popen(
-                command("store", "copy", one.data, url, "--live"),
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
+        unfinished = 0
+        for after in (0.0, *(chance.random() * 2 for _ in range(5))):
             with Clients(one, holders) as clients:
-                time.sleep(0.6 + chance.random() * 2)
-                mover.send_signal(signal.SIGKILL)
-                mover.communicate()
-                if refresh(one, holders[0]).status == 503:  # killed between its last two steps
-                    assert run("store", "reopen", one.data, "--yes").returncode == 0
+                killed(postgres, one.data, url, after)
             assert clients.wrong == []
-            assert families(Whereabouts(tmp_path, url)) == {}
+            found = families(Whereabouts(tmp_path, url))
+            left = refresh(one, holders[0]).status == 503
+            assert found in ({}, everybody), "a part has arrived"
+            assert left or not found, "both can be served from"
+            if left:  # killed in its last steps, or too late: nobody has served from the target, so back it is
+                assert run("store", "reopen", one.data, "--yes").returncode == 0
+            unfinished += not found
             for holder in holders:
                 holder.token = refresh(one, holder).token
+        assert unfinished, "every mover was killed too late"
         one.kill()
-        done = run("store", "copy", one.data, url)
+        done = run("store", "copy", one.data, url, "--replace")
         assert done.returncode == 0, done.stderr
+        assert families(Whereabouts(tmp_path, url)) == everybody
     postgres.drop(url)
