@@ -5,6 +5,7 @@ socket is watched by the loop, and libpq is never waited for. One trip at a time
 (a pipeline, closed by a synchronization point), and told when the last answer is in.
 """
 
+import select
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -56,6 +57,9 @@ class Line:
         self._writing = False
         self._timer: TimerHandle | None = None
         self._warning = ""
+        # Registered for nothing but what is told anyway: that the connection is broken.
+        self._broken = select.poll()
+        self._broken.register(self._socket, 0)
         connection.add_notice_handler(self._noted)
         self.lost = False
         loop.add_reader(self._socket, self._readable)
@@ -117,6 +121,15 @@ class Line:
             self._lose(str(error))
 
     def _readable(self) -> None:
+        if self.lost:
+            return
+        self._read()
+        # Last words may come with a reset. libpq reads the words and leaves the reset to the next call; uvloop makes
+        # no further call about a socket that is broken.
+        if self._broken.poll(0):
+            self._loop.call_soon(self._readable)
+
+    def _read(self) -> None:
         try:
             self._pg.consume_input()
             while not self._pg.is_busy():
