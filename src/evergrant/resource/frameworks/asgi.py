@@ -78,6 +78,14 @@ def body_of(refused: Refused) -> bytes:
     return json.encode({"error": refused.error or ("unauthorized" if refused.status == 401 else "unavailable")})  # noqa: PLR2004 - HTTP
 
 
+def joined(refused: Refused) -> dict[str, str]:
+    """The headers of a refusal, each name once, for frameworks that keep one of a name (RFC 9110 section 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in refused.headers():
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
 async def refuse(scope: Scope, send: Send, refused: Refused) -> None:
     """Answer a refused request, or close a refused WebSocket before it opens."""
     if scope["type"] == "websocket":

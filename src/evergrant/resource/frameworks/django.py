@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from evergrant.resource.access import Access
-from evergrant.resource.frameworks.asgi import body_of
+from evergrant.resource.frameworks.asgi import body_of, joined
 from evergrant.resource.frameworks.document import HEADERS, Description
 from evergrant.resource.frameworks.wsgi import possession
 from evergrant.resource.refused import Refused
@@ -86,14 +86,6 @@ def refusal(refused: Refused) -> HttpResponse:
     for name, value in joined(refused).items():
         answer[name] = value
     return answer
-
-
-def joined(refused: Refused) -> dict[str, str]:
-    """The headers of a refusal, each name once."""
-    found: dict[str, str] = {}
-    for name, value in refused.headers():
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
 
 
 def metadata(description: Description) -> View:

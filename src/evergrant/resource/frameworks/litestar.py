@@ -28,10 +28,9 @@ class Denied(HTTPException):
     """A refusal as Litestar answers it; `refused` is for the operator's handler."""
 
     def __init__(self, refused: Refused) -> None:
-        headers: dict[str, str] = {}
-        for name, value in refused.headers():
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        super().__init__(refused.error or "unauthorized", status_code=refused.status, headers=headers)
+        super().__init__(
+            refused.error or "unauthorized", status_code=refused.status, headers=asgi.joined(refused)
+        )  # fmt: skip
         self.refused: Final = refused
 
 

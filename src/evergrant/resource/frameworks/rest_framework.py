@@ -14,7 +14,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from evergrant.resource.access import Access
-from evergrant.resource.frameworks.django import joined, verified
+from evergrant.resource.frameworks.asgi import joined
+from evergrant.resource.frameworks.django import verified
 from evergrant.resource.refused import Refused
 
 _CHALLENGE: Final = "WWW-Authenticate"
