@@ -142,6 +142,13 @@ async def test_a_binding_that_is_not_understood_is_not_passed_over(stand: Stand,
     assert (await refusal(verifier, f"Bearer {signed(stand.signer, text)}")).why is Why.CONFIRMATION
 
 
+async def test_a_token_that_is_bound_to_no_thumbprint_at_all_is_an_ordinary_refusal(
+    stand: Stand, holder: Verifier
+) -> None:
+    token = stand.token(cnf={"jkt": "é"})
+    assert (await refusal(holder, f"DPoP {token}", possession=brought(proof(token)))).why is Why.PROOF
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from evergrant.proof.judge import Proofs
 from evergrant.proof.nonce import Nonces
 from evergrant.proof.replay import Replays
-from evergrant.protocol.dpop import ALGORITHMS, BadProof, Fault, Wanted
+from evergrant.protocol.dpop import ALGORITHMS, BadProof, Fault, Wanted, token_hash
 from evergrant.resource.access import Access
 from evergrant.resource.authorization import DPOP, Presented
 from evergrant.resource.refused import Refused, Why
@@ -30,6 +30,10 @@ class Possession:
     """Every `DPoP` header of the request."""
     certificate: str = ""
     """The `x5t#S256` of the client's certificate, from TLS or from a proxy that is trusted; empty without one."""
+    proved: set[tuple[object, str]] | None = field(default=None, repr=False, compare=False)
+    """By whom the proof was judged good already, and for the token of which hash: a request that passes two guards is
+    still one. A set is for one request alone, and holds no token: environments end up in error reports. None: each time
+    counts as a request."""
 
 
 NOTHING: Final = Possession("", "")
@@ -97,13 +101,18 @@ class Holding:
         if len(brought.proofs) != 1:
             several = bool(brought.proofs)
             raise Refused(Why.PROOF if several else Why.PROOF_MISSING, f"{len(brought.proofs)} DPoP headers, not one")
+        mark = (self, token_hash(presented.token))
+        if brought.proved is not None and mark in brought.proved:
+            return
         url = self._dpop.origin.rstrip("/") + brought.target
         try:
             proof = self._proofs.judge(brought.proofs[0], Wanted(brought.method, url, presented.token), now)
         except BadProof as error:
             raise _refused(error) from None
-        if not compare_digest(proof.jkt, access.jkt):
+        if not compare_digest(proof.jkt.encode(), access.jkt.encode()):
             raise Refused(Why.PROOF, Fault.OTHER_KEY.value)
+        if brought.proved is not None:
+            brought.proved.add(mark)
 
 
 _WHY: Final = {

@@ -20,6 +20,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Certificate = Callable[[Scope], str]
+PROVED: Final = "evergrant.proved"
+"""Where a request keeps `Possession.proved`: in its scope or environment, which no header reaches."""
 _POLICY_VIOLATION: Final = 1008
 """The close code of a refused WebSocket (RFC 6455 section 7.4.1)."""
 
@@ -65,17 +67,23 @@ async def verified(
 
 def possession(scope: Scope, certificate: Certificate | None = None) -> Possession:
     """What a request brings besides its Authorization header."""
-    query = scope["query_string"]
+    query = scope.get("query_string") or b""
     raw = scope.get("raw_path") or scope["path"].encode()
     target = raw + b"?" + query if query else raw
     proofs = tuple(value.decode("latin-1") for name, value in scope["headers"] if name == b"dpop")
     held = certificate(scope) if certificate is not None else ""
-    return Possession(scope.get("method", "GET"), target.decode("latin-1"), proofs, held)
+    proved = scope.setdefault(PROVED, set())
+    return Possession(scope.get("method", "GET"), target.decode("latin-1"), proofs, held, proved)
+
+
+def word_of(refused: Refused) -> str:
+    """What the caller may read: the code of the error, or what the status says, and nothing of the reason."""
+    return refused.error or ("unauthorized" if refused.status == 401 else "unavailable")  # noqa: PLR2004 - HTTP
 
 
 def body_of(refused: Refused) -> bytes:
-    """What the caller may read: the code of the error, and nothing of the reason."""
-    return json.encode({"error": refused.error or ("unauthorized" if refused.status == 401 else "unavailable")})  # noqa: PLR2004 - HTTP
+    """The body of a refusal, JSON."""
+    return json.encode({"error": word_of(refused)})
 
 
 def joined(refused: Refused) -> dict[str, str]:

@@ -20,7 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from evergrant.resource.access import Access
-from evergrant.resource.frameworks.asgi import body_of, joined
+from evergrant.resource.frameworks.asgi import PROVED, body_of, joined
 from evergrant.resource.frameworks.document import HEADERS, Description
 from evergrant.resource.frameworks.wsgi import possession
 from evergrant.resource.refused import Refused
@@ -48,6 +48,7 @@ def verifier() -> SyncVerifier:
 def verified(request: HttpRequest, scopes: tuple[str, ...] = (), **asked: Any) -> Access:
     """What *request* is allowed. Raises `Refused`."""
     environ = {"REQUEST_METHOD": request.method, "RAW_URI": _target(request), **_proofs(request)}
+    environ[PROVED] = request.META.setdefault(PROVED, set())
     header = request.META.get("HTTP_AUTHORIZATION")
     return verifier().verify(header, scopes=scopes, possession=possession(environ), **asked)
 

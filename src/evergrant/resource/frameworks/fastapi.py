@@ -33,7 +33,7 @@ class Denied(HTTPException):
 
     def __init__(self, refused: Refused) -> None:
         headers = Headers(raw=[(name.lower().encode(), value.encode("latin-1")) for name, value in refused.headers()])
-        super().__init__(refused.status, refused.error or "unauthorized", headers)
+        super().__init__(refused.status, asgi.word_of(refused), headers)
         self.refused: Final = refused
 
 

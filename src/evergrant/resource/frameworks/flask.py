@@ -1,4 +1,4 @@
-"""Flask: a decorator.
+"""Flask: a decorator, for views that await and views that do not.
 
 guard = Guard(verifier)
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from evergrant.resource.frameworks.asgi import body_of
 from evergrant.resource.frameworks.document import HEADERS, Description
@@ -42,7 +42,8 @@ class Guard:
                     )
                 except Refused as refused:
                     return refusal(refused)
-                return view(*args, **kwargs)
+                answer: R | Response = current_app.ensure_sync(view)(*args, **kwargs)
+                return answer
 
             return guarded
 

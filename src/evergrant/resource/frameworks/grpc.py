@@ -6,6 +6,7 @@ Inside a method `access()` gives what the caller may. A refused call is UNAUTHEN
 the token lacks, with the challenge in the trailing metadata; trouble on this side is UNAVAILABLE.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 import grpc
 
 from evergrant.resource.access import Access
+from evergrant.resource.frameworks.asgi import word_of
 from evergrant.resource.refused import Refused
 from evergrant.resource.sync import SyncVerifier
 from evergrant.resource.verifier import Verifier
@@ -37,14 +39,20 @@ class Guard(grpc.ServerInterceptor):
         self._verifier, self._scopes, self._public = verifier, dict(scopes or {}), frozenset(public)
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
-        """As the library asks it."""
+        """As the library asks it: on the one thread that takes calls in, so nothing is waited for before the method."""
         handler = continuation(details)
         if handler is None or details.method in self._public:
             return handler
-        try:
-            found = self._verifier.verify(_header(details), scopes=self._scopes.get(details.method, ()))
-        except Refused as refused:
-            return _refusing(handler, refused)
+        header, scopes = _header(details), self._scopes.get(details.method, ())
+
+        def found(context: Any) -> Access:
+            try:
+                return self._verifier.verify(header, scopes=scopes)
+            except Refused as refused:
+                context.set_trailing_metadata(_trailing(refused))
+                context.abort(_STATUS[refused.status], word_of(refused))
+                raise  # abort has raised
+
         return _with_access(handler, found)
 
 
@@ -55,15 +63,19 @@ class AsyncGuard(grpc.aio.ServerInterceptor):
         self._verifier, self._scopes, self._public = verifier, dict(scopes or {}), frozenset(public)
 
     async def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
-        """As the library asks it."""
+        """As the library asks it, in the task that the method runs in as well."""
         handler = await continuation(details)
         if handler is None or details.method in self._public:
             return handler
         try:
             found = await self._verifier.verify(_header(details), scopes=self._scopes.get(details.method, ()))
         except Refused as refused:
-            return _refusing_async(handler, refused)
-        return _with_access_async(handler, found)
+            return _refusing(handler, refused)
+        _access.set(found)
+        inner = _inner(handler)
+        if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
+            return handler
+        return _with_access(handler, lambda _: found)  # one that does not await is given a thread of its own
 
 
 def _header(details: Any) -> str | None:
@@ -91,52 +103,29 @@ def _inner(handler: Any) -> Any:
 
 
 def _refusing(handler: Any, refused: Refused) -> Any:
-    def behave(_: Any, context: Any) -> Any:
+    async def behave(_: Any, context: Any) -> Any:
         context.set_trailing_metadata(_trailing(refused))
-        context.abort(_STATUS[refused.status], refused.error or "unauthenticated")
+        await context.abort(_STATUS[refused.status], word_of(refused))
 
     return _made(handler, behave)
 
 
-def _refusing_async(handler: Any, refused: Refused) -> Any:
-    async def behave(_: Any, context: Any) -> Any:
-        context.set_trailing_metadata(_trailing(refused))
-        await context.abort(_STATUS[refused.status], refused.error or "unauthenticated")
-
-    async def stream(request: Any, context: Any) -> Any:
-        await behave(request, context)
-        yield
-
-    return _made(handler, stream if handler.response_streaming else behave)
-
-
-def _with_access(handler: Any, found: Access) -> Any:
+def _with_access(handler: Any, found: Callable[[Any], Access]) -> Any:
+    """The handler of a method that does not await; *found* is asked on the method's thread, and may end the call."""
     inner = _inner(handler)
 
     def behave(request: Any, context: Any) -> Any:
-        token = _access.set(found)
+        token = _access.set(found(context))
         try:
             return inner(request, context)
         finally:
             _access.reset(token)
 
     def stream(request: Any, context: Any) -> Any:
-        _access.set(found)
-        yield from inner(request, context)
-
-    return _made(handler, stream if handler.response_streaming else behave)
-
-
-def _with_access_async(handler: Any, found: Access) -> Any:
-    inner = _inner(handler)
-
-    async def behave(request: Any, context: Any) -> Any:
-        _access.set(found)
-        return await inner(request, context)
-
-    async def stream(request: Any, context: Any) -> Any:
-        _access.set(found)
-        async for part in inner(request, context):
-            yield part
+        token = _access.set(found(context))
+        try:
+            yield from inner(request, context)
+        finally:
+            _access.reset(token)
 
     return _made(handler, stream if handler.response_streaming else behave)

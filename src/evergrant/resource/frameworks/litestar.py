@@ -28,9 +28,7 @@ class Denied(HTTPException):
     """A refusal as Litestar answers it; `refused` is for the operator's handler."""
 
     def __init__(self, refused: Refused) -> None:
-        super().__init__(
-            refused.error or "unauthorized", status_code=refused.status, headers=asgi.joined(refused)
-        )  # fmt: skip
+        super().__init__(asgi.word_of(refused), status_code=refused.status, headers=asgi.joined(refused))
         self.refused: Final = refused
 
 

@@ -14,7 +14,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from evergrant.resource.access import Access
-from evergrant.resource.frameworks.asgi import joined
+from evergrant.resource.frameworks.asgi import joined, word_of
 from evergrant.resource.frameworks.django import verified
 from evergrant.resource.refused import Refused
 
@@ -25,11 +25,11 @@ class Denied(APIException):
     """A refusal as the framework answers it; `refused` is for the operator's handler."""
 
     def __init__(self, refused: Refused) -> None:
-        super().__init__(detail=refused.error or "unauthorized", code=refused.error or "unauthorized")
+        super().__init__(detail=word_of(refused), code=word_of(refused))
         self.status_code = refused.status
         self.refused: Final = refused
-        headers = joined(refused)
-        self.auth_header = headers.get(_CHALLENGE, "")
+        self.headers: Final = joined(refused)
+        self.auth_header: Final = self.headers.pop(_CHALLENGE, "")
         """The framework's own name: what becomes the WWW-Authenticate header."""
 
 
@@ -76,4 +76,7 @@ def _verified(request: Request, scopes: tuple[str, ...] = (), **asked: Any) -> A
     try:
         return verified(request._request, scopes, **asked)  # noqa: SLF001 - the framework's way to Django's request
     except Refused as refused:
-        raise Denied(refused) from refused
+        denied = Denied(refused)
+        # The framework takes no further header from an exception; what a view holds goes into its answer.
+        getattr(request.parser_context.get("view"), "headers", {}).update(denied.headers)
+        raise denied from refused
