@@ -27,9 +27,11 @@ from uvicorn.supervisors import Multiprocess
 from evergrant import trip
 from evergrant.assembly import ROUTE_NAMES, application, data_folder, opened
 from evergrant.config import Config, load
+from evergrant.keys.port import KeyUnusable
 from evergrant.observe.log import set_up
 from evergrant.observe.metrics import Metrics
 from evergrant.protocol.ending import MEDIA_TYPE
+from evergrant.store.port import StoreUnusable
 from evergrant.web.app import WIRE, Application
 
 # From the first byte of a request to its last; the application gives a body less.
@@ -403,6 +405,12 @@ class _Late:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self._app is None:
-            self._app = await application(self._config, Metrics(self._counts, ROUTE_NAMES))
+            try:
+                self._app = await application(self._config, Metrics(self._counts, ROUTE_NAMES))
+            except (StoreUnusable, KeyUnusable) as error:
+                # One sentence and an end; the supervisor starts another worker, which may have better luck.
+                await receive()
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
             steady()
         await self._app(scope, receive, send)

@@ -18,6 +18,8 @@ import pytest
 import requests
 
 from evergrant.cli import main
+from evergrant.config import load
+from evergrant.serving import _Late
 from evergrant.store.sqlite import FILE_NAME
 from tests.secrecy import record_secrets_in
 from tests.store.disk import Plan, broken_disk
@@ -114,6 +116,24 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path):
     database.write_bytes(b"a letter to my aunt, which is long enough to look like something" * 100)
     assert refused(tmp_path) == (5, [f"evergrant: error: {database}: this is not a SQLite database"])
     assert database.read_bytes().startswith(b"a letter")
+
+
+async def test_a_worker_whose_file_has_become_unusable_says_it_in_one_sentence_and_starts_no_application(tmp_path):
+    (tmp_path / FILE_NAME).write_bytes(b"no database at all " * 100)
+    said = []
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        said.append(message)
+
+    worker = _Late(load(overrides={"store.data": str(tmp_path)}), tmp_path / "counts")
+    await worker({"type": "lifespan"}, receive, send)
+    (message,) = said
+    assert message["type"] == "lifespan.startup.failed"
+    assert message["message"] == f"{tmp_path / FILE_NAME}: this is not a SQLite database"
+    assert not worker.begin()
 
 
 def test_a_database_from_the_future_is_one_sentence(tmp_path):
@@ -239,6 +259,8 @@ AS_NOBODY: Final = """
 import encodings.ascii, os, sys
 import evergrant.assembly, evergrant.cli.serve, evergrant.serving, uvloop
 from evergrant.cli import main
+from evergrant.config import load
+from evergrant.serving import _Late
 from evergrant.store.sqlite.migrate import steps
 steps()
 if os.getuid() == 0:

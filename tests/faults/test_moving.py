@@ -183,6 +183,8 @@ def test_a_mover_that_is_killed_leaves_a_source_that_serves_and_a_target_that_th
             assert left or not found, "both can be served from"
             if left:  # killed in its last steps, or too late: nobody has served from the target, so back it is
                 assert run("store", "reopen", one.data, "--yes").returncode == 0
+                postgres.drop(url)
+                url = postgres.database()
             unfinished += not found
             for holder in holders:
                 holder.token = refresh(one, holder).token

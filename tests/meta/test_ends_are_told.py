@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src/evergrant"
-CLOSING = {("families", "end"), ("families", "settle"), ("barred", "put"), ("endings", "add")}
+CLOSING = {
+    ("families", "end"),
+    ("families", "end_these"),
+    ("families", "settle"),
+    ("barred", "put"),
+    ("endings", "add"),
+}
 TELLER = "store/applying.py"
 
 

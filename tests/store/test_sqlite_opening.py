@@ -169,15 +169,28 @@ def test_an_empty_file_becomes_a_database(path):
     asyncio.run(open_and_close(path))
 
 
-async def test_a_file_held_by_another_for_long_is_one_sentence(path, monkeypatch):
+async def test_a_file_held_by_another_for_long_is_one_sentence_when_it_has_to_be_migrated(path, monkeypatch):
     await open_and_close(path)
     monkeypatch.setattr(connection, "BUSY_MILLISECONDS", 50)
     holder = apsw.Connection(str(path))
+    newest = migrate.steps()[-1].number
+    holder.execute("DELETE FROM migration WHERE number = ?", (newest,))
     holder.execute("BEGIN IMMEDIATE")
     assert refused(path) == f"{path}: another process holds the database"
     holder.execute("ROLLBACK")
     holder.close()
+
+
+async def test_a_file_held_by_another_opens_when_nothing_has_to_be_changed(path):
     await open_and_close(path)
+    holder = apsw.Connection(str(path))
+    holder.execute("BEGIN IMMEDIATE")
+    opened = SqliteStore.open(path)
+    assert await opened.read(lambda tx: tx.revision()) == 0
+    holder.execute("ROLLBACK")
+    holder.close()
+    await opened.write(lambda tx: tx.turn())
+    await opened.close()
 
 
 # ---- permissions: tried as nobody, because root may do everything

@@ -62,6 +62,14 @@ def widen(tx: Tx, family: Family, radius: Radius, ended: Ended) -> int:
     return end_families(tx, which, ended)
 
 
+def end_family(tx: Tx, family: Family, ended: Ended) -> bool:
+    """End one family as this transaction has read it, and tell it; whether it was live."""
+    if family.ended is not None:
+        return False
+    tell_families(tx, [family], ended)
+    return tx.families.end(Which(family_id=family.id), ended) > 0
+
+
 def end_families(tx: Tx, which: Which, ended: Ended) -> int:
     """End every live family that matches, and tell it; how many."""
     which.refuse_empty()
@@ -125,9 +133,14 @@ def end_sessions(tx: Tx, account_id: str, ended: Ended, but: str = "") -> int:
     return number
 
 
-def end_client(tx: Tx, client_id: str, ended: Ended) -> int:
-    """End every family of a client that is being deleted, and the tokens that were its own; how many families."""
+def end_client(tx: Tx, client_id: str, ended: Ended, families: Sequence[bytes] | None = None) -> int:
+    """End every family of a client that is being deleted, and the tokens that were its own; how many families.
+
+    With *families*, only those; all of the client's access tokens until now are over all the same.
+    """
     tx.endings.add([End(ended.at, ended.reason, client_id=client_id, every=True)])
+    if families is not None:
+        return tx.families.end_these(families, ended)
     return tx.families.end(Which(client_id=client_id), ended)
 
 

@@ -67,6 +67,13 @@ class _Records(Generic[R]):
         records = (self._table[key] for key in keys)
         return [r for r in records if all(getattr(r, name) == value for name, value in equal.items())][:limit]
 
+    def clear(self, limit: int, **equal: Key) -> int:
+        self._shape.refuse_everything(equal)
+        gone = self.find(limit, **equal)
+        for record in gone:
+            self.delete(getattr(record, self._shape.key))
+        return len(gone)
+
     def sweep(self, before: int, limit: int) -> int:
         self._shape.refuse_endless()
         old = [key for key in sorted(self._table) if getattr(self._table[key], self._shape.end) < before][:limit]
@@ -96,11 +103,7 @@ class _Families:
 
     def end(self, which: Which, ended: Ended) -> int:
         which.refuse_empty()
-        found = self.find(which._replace(live=True), limit=len(self._table))
-        for family in found:
-            closed = family._replace(ended=ended, head=family.head._replace(sealed=None))
-            self._table.change(self._undo, family.id, closed)
-        return len(found)
+        return self.end_these(self.ids(which), ended)
 
     def find(self, which: Which, limit: int = 1000, after: bytes = b"") -> list[Family]:
         wanted = which.wanted()
@@ -110,6 +113,16 @@ class _Families:
             for family in families
             if not (which.live and family.ended) and all(getattr(family, k) == v for k, v in wanted.items())
         ][:limit]
+
+    def ids(self, which: Which) -> list[bytes]:
+        return [family.id for family in self.find(which, len(self._table))]
+
+    def end_these(self, ids: Sequence[bytes], ended: Ended) -> int:
+        live = [family for family in map(self._table.get, ids) if family is not None and family.ended is None]
+        for family in live:
+            closed = family._replace(ended=ended, head=family.head._replace(sealed=None))
+            self._table.change(self._undo, family.id, closed)
+        return len(live)
 
     def sweep(self, after: bytes, now: int, limit: int, keep: int) -> Swept:
         walked = [self._table[key] for key in sorted(self._table) if key > after][:limit]

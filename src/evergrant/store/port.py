@@ -98,6 +98,13 @@ class Records(Protocol[R]):
         """
         ...
 
+    def clear(self, limit: int, **equal: Key) -> int:
+        """Delete at most *limit* records whose columns equal what is given; how many went.
+
+        Raises `ValueError` for no column at all, and for one that this kind of record is not found by.
+        """
+        ...
+
     def sweep(self, before: int, limit: int) -> int:
         """Delete at most *limit* records whose end lies before an instant; how many went.
 
@@ -127,6 +134,14 @@ class Families(Protocol):
         ...
 
     def find(self, which: Which, limit: int = 1000, after: bytes = b"") -> list[Family]: ...
+
+    def ids(self, which: Which) -> list[bytes]:
+        """The ids of all families that match, in no promised order: 16 bytes each, where `find` reads whole rows."""
+        ...
+
+    def end_these(self, ids: Sequence[bytes], ended: Ended) -> int:
+        """End those of *ids* that are live; how many. Tells nobody, as `end`."""
+        ...
 
     def sweep(self, after: bytes, now: int, limit: int, keep: int) -> Swept:
         """Walk *limit* rows on: erase sealed successors whose overlap is over, end what has expired, delete rows whose

@@ -44,6 +44,13 @@ class Shape(NamedTuple, Generic[R]):
             msg = f"{self.table} is not found by {', '.join(unknown)}"
             raise ValueError(msg)
 
+    def refuse_everything(self, names: Iterable[str]) -> None:
+        """Raise `ValueError` for no column at all, which would mean every record, and for an unknown one."""
+        if not names:
+            msg = f"which records of {self.table}? no choice would take them all"
+            raise ValueError(msg)
+        self.refuse_unknown(names)
+
     def refuse_endless(self) -> None:
         """Raise `ValueError` when records of this shape have no end: sweeping them would take them all."""
         if not self.end:

@@ -12,7 +12,7 @@ from evergrant.domain.event import Event, What
 from evergrant.domain.reason import Reason
 from evergrant.entropy import Entropy
 from evergrant.issuer.passwords import Passwords
-from evergrant.issuer.service.ends import end_account
+from evergrant.issuer.service.ends import clear, end_account
 from evergrant.issuer.service.people import account_named
 from evergrant.issuer.service.sessions import Renewal, renew
 from evergrant.store.port import Store, Tx
@@ -98,12 +98,8 @@ class Accounts:
         def work(tx: Tx) -> tuple[Account, int, int]:
             account = wanted(tx, name_or_id)
             ended = end_account(tx, account.id, Reason.ACCOUNT_DELETED, now)
-            while grants := tx.grants.find(PAGE, account_id=account.id):
-                for grant in grants:
-                    tx.grants.delete(grant.id)
-            while notices := tx.notices.find(PAGE, account_id=account.id):
-                for notice in notices:
-                    tx.notices.delete(notice.family_id)
+            clear(tx.grants, account_id=account.id)
+            clear(tx.notices, account_id=account.id)
             tx.accounts.delete(account.id)
             tx.events.add([Event(now, What.ACCOUNT_DELETED, account_id=account.id)])
             return account, *ended

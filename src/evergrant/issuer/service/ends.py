@@ -6,14 +6,18 @@ An end is written to the families themselves, so a running refresh either commit
 the family) or sees it. Whatever answered success here, nothing minted later survives (invariant 5).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, Final
 
 from evergrant.domain import id as ids
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended
 from evergrant.domain.reason import Reason
 from evergrant.store import applying
-from evergrant.store.port import Tx, Which
+from evergrant.store.port import Records, Tx, Which
+
+MOST_AT_ONCE: Final = 10_000
 
 
 def end_family(
@@ -21,7 +25,7 @@ def end_family(
 ) -> bool:
     """End one family; whether it was live. *detail* is what a person said about it."""
     family = tx.families.get(family_id)
-    if family is None or not applying.end_families(tx, Which(family_id=family_id), Ended(now, reason)):
+    if family is None or not applying.end_family(tx, family, Ended(now, reason)):
         return False
     name = ids.text(ids.Kind.FAMILY, family_id)
     tx.events.add([
@@ -66,7 +70,7 @@ def end_account(tx: Tx, account_id: str, reason: Reason, now: int, but_session: 
     applying.tell_account(tx, account_id, Ended(now, reason))
     if sessions:
         tx.events.add([Event(now, What.SESSION_ENDED, "", account_id, reason=reason, detail=str(sessions))])
-    _delete_codes(tx, account_id=account_id)
+    clear(tx.codes, account_id=account_id)
     return sessions, families
 
 
@@ -79,7 +83,7 @@ def end_grant(tx: Tx, grant_id: str, account_id: str, now: int) -> bool:
     tx.events.add([Event(now, What.CONSENT_WITHDRAWN, grant.client_id, account_id)])
     end_families(tx, Which(account_id=account_id, grant_id=grant_id), Reason.CONSENT_WITHDRAWN, now)
     # A code on its way must not begin a family once the same consent is given again.
-    _delete_codes(tx, account_id=account_id, client_id=grant.client_id)
+    clear(tx.codes, account_id=account_id, client_id=grant.client_id)
     return True
 
 
@@ -87,14 +91,20 @@ def end_client(tx: Tx, client_id: str, now: int) -> int:
     """End every family, grant and code of a client that is being deleted; how many families."""
     count = applying.end_client(tx, client_id, Ended(now, Reason.CLIENT_DELETED))
     _tell(tx, Which(client_id=client_id), Reason.CLIENT_DELETED, now, count)
-    while grants := tx.grants.find(500, client_id=client_id):
-        for grant in grants:
-            tx.grants.delete(grant.id)
-    _delete_codes(tx, client_id=client_id)
+    clear(tx.grants, client_id=client_id)
+    clear(tx.codes, client_id=client_id)
     return count
 
 
-def _delete_codes(tx: Tx, **equal: str) -> None:
-    while codes := tx.codes.find(500, **equal):
-        for code in codes:
-            tx.codes.delete(code.digest)
+def end_part_of_client(tx: Tx, client_id: str, families: Sequence[bytes], now: int) -> int:
+    """End some families, and as many grants, of a client that is being deleted; how many families."""
+    count = applying.end_client(tx, client_id, Ended(now, Reason.CLIENT_DELETED), families)
+    _tell(tx, Which(client_id=client_id), Reason.CLIENT_DELETED, now, count)
+    tx.grants.clear(len(families), client_id=client_id)
+    return count
+
+
+def clear(records: Records[Any], **equal: str) -> None:
+    """Delete every record whose columns equal what is given."""
+    while records.clear(MOST_AT_ONCE, **equal) == MOST_AT_ONCE:
+        pass

@@ -28,6 +28,10 @@ class Asking:
         """Run a statement that answers with rows; all of them."""
         return self.connection.execute(statement, values).fetchall()
 
+    def send(self, statement: str, values: Values = ()) -> None:
+        """Run a statement whose answer nobody needs; inside a pipeline, without waiting for it."""
+        self.connection.execute(statement, values)
+
     def count(self, statement: str, values: Values = ()) -> int:
         """Run a statement that changes rows; how many it changed."""
         return self.connection.execute(statement, values).rowcount

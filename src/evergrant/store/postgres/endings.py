@@ -58,9 +58,14 @@ class Endings:
         """Write nothing of what was noted down."""
         self._noted = []
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether anything is only noted down."""
+        return bool(self._noted)
+
     def flush(self) -> None:
         """Write what was noted down."""
         if self._noted:
             noted, self._noted = self._noted, []
-            self._ask.rows(_LOCK)
-            self._ask.count(_ADD, ([end.at for end in noted], [json.encode(end) for end in noted]))
+            self._ask.send(_LOCK)
+            self._ask.send(_ADD, ([end.at for end in noted], [json.encode(end) for end in noted]))

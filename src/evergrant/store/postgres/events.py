@@ -92,11 +92,16 @@ class Events:
         """Write nothing of what was noted down."""
         self._noted = []
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether anything is only noted down."""
+        return bool(self._noted)
+
     def flush(self) -> None:
         """Write what was noted down."""
         if self._noted:
             noted, self._noted = self._noted, []
-            self._ask.count(_ADD, tuple(columns(noted)))
+            self._ask.send(_ADD, tuple(columns(noted)))
 
     def find(self, query: EventQuery) -> list[tuple[int, Event]]:
         self.flush()

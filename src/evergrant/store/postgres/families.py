@@ -1,5 +1,6 @@
 """Families in SQL, through one connection: everything but the refresh path, which is in `settling`."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from evergrant.domain.family import Ended, Family, Head
@@ -17,6 +18,10 @@ _ADD: Final = (
 )
 _SETTLE: Final = f"UPDATE evergrant.family SET {', '.join(f'{name} = %s' for name in MOVING)} WHERE id = %s"  # noqa: S608
 _CLOSE: Final = "UPDATE evergrant.family SET ended_at = %s, reason = %s, sealed = NULL WHERE id = %s"
+_END_THESE: Final = (
+    "UPDATE evergrant.family SET ended_at = %s, reason = %s, sealed = NULL"
+    " WHERE id = ANY(%s::bytea[]) AND ended_at IS NULL"
+)
 _SPLIT: Final = len(BORN)
 _END: Final = _SPLIT + len(MOVING)
 
@@ -81,6 +86,14 @@ class Families:
         where, values = _where(which)
         sql = f"{SELECT} WHERE {where} AND id > %s ORDER BY id LIMIT %s"
         return [family(row) for row in self._ask.rows(sql, (*values, after, limit))]
+
+    def ids(self, which: Which) -> list[bytes]:
+        where, values = _where(which)
+        sql = f"SELECT id FROM evergrant.family WHERE {where}"  # noqa: S608 - own columns
+        return [row[0] for row in self._ask.rows(sql, tuple(values))]
+
+    def end_these(self, ids: Sequence[bytes], ended: Ended) -> int:
+        return self._ask.count(_END_THESE, (ended.at, ended.reason.value, list(ids)))
 
     def sweep(self, after: bytes, now: int, limit: int, keep: int) -> Swept:
         walked = self._ask.rows(_WALK, {"after": after, "limit": limit})

@@ -88,6 +88,15 @@ class Records(Generic[R]):
         sql = self._sql.find.format(where=" AND ".join(parts) or "TRUE")
         return [self._shape.read(row[0]) for row in self._ask.rows(sql, writable((*values, limit)))]
 
+    def clear(self, limit: int, **equal: Key) -> int:
+        self._shape.refuse_everything(equal)
+        where, key, table = " AND ".join(f"{name} = %s" for name in equal), self._shape.key, self._shape.table
+        sql = (
+            f"DELETE FROM evergrant.{table} WHERE {key} IN"  # noqa: S608 - own names
+            f" (SELECT {key} FROM evergrant.{table} WHERE {where} LIMIT %s)"
+        )
+        return self._ask.count(sql, writable((*equal.values(), limit)))
+
     def sweep(self, before: int, limit: int) -> int:
         self._shape.refuse_endless()
         return self._ask.count(self._sql.sweep, (before, limit))
@@ -129,6 +138,11 @@ class PostgresTx:
         self.events.forget()
         self.endings.forget()
         self.turned = turned
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether anything is only noted down."""
+        return self.events.unwritten or self.endings.unwritten
 
     def flush(self) -> None:
         """Write what was only noted down so far."""

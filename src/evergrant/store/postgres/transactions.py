@@ -6,6 +6,7 @@ reads can change but families under refreshes, whose row locks it waits for. Ref
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -104,20 +105,27 @@ class Transactions:
             _begun(connection, begin)
             tx = self._tables(Asking(connection), writing=True)
             if len(batch) == 1:
-                answer = self._one(batch[0], tx)
-                if answer.error is not None:
-                    connection.execute("ROLLBACK")
-                    return [answer]
-                answers = [answer]
-            else:
-                answers = [self._apart(job, connection, tx) for job in batch]
-            self._commit(connection)
-            if tx.turned:
-                self._seen(tx.turned)
+                return [self._only(batch[0], connection, tx)]
+            answers = [self._apart(job, connection, tx) for job in batch]
+            self._commit(connection, tx)
             return answers
 
-    def _commit(self, connection: Connection) -> None:
-        """Commit. Raises `_Unknown` when the connection dies now, or the server warns: nobody may do the work again."""
+    def _only(self, job: Job, connection: Connection, tx: Any) -> Answer:
+        try:
+            result = job.work(tx)
+            self._commit(connection, tx)
+        except (psycopg.Error, _Unknown):
+            raise
+        except BaseException as error:  # noqa: BLE001 - work's own error goes to whoever asked
+            connection.execute("ROLLBACK")
+            return Answer(job, None, error)
+        return Answer(job, result, None)
+
+    def _commit(self, connection: Connection, tx: Any) -> None:
+        """Write what is only noted down, and commit, in one trip.
+
+        Raises `_Unknown` when the connection dies now, or the server warns: nobody may do the work again.
+        """
         warned: list[str] = []
 
         def heard(diagnostic: psycopg.errors.Diagnostic) -> None:
@@ -125,7 +133,9 @@ class Transactions:
 
         connection.add_notice_handler(heard)
         try:
-            connection.execute("COMMIT")
+            with connection.pipeline() if tx.unwritten else nullcontext():
+                tx.flush()
+                connection.execute("COMMIT")
         except psycopg.Error as error:
             if is_spent(connection, error):
                 raise _Unknown(sentence(self._place, error)) from error
@@ -134,22 +144,19 @@ class Transactions:
             connection.remove_notice_handler(heard)
         if warned:
             raise _Unknown(f"{self._place.shown}: {warned[0]}")
-
-    def _one(self, job: Job, tx: Any) -> Answer:
-        try:
-            result = job.work(tx)
-            tx.flush()
-        except psycopg.Error:
-            raise
-        except BaseException as error:  # noqa: BLE001 - work's own error goes to whoever asked
-            return Answer(job, None, error)
-        return Answer(job, result, None)
+        if tx.turned:
+            self._seen(tx.turned)
 
     def _apart(self, job: Job, connection: Connection, tx: Any) -> Answer:
         connection.execute("SAVEPOINT work")
         turned = tx.turned
-        answer = self._one(job, tx)
-        if answer.error is not None:
+        try:
+            answer = Answer(job, job.work(tx), None)
+            tx.flush()
+        except psycopg.Error:
+            raise
+        except BaseException as error:  # noqa: BLE001 - work's own error goes to whoever asked
+            answer = Answer(job, None, error)
             tx.forget(turned)
             connection.execute("ROLLBACK TO work")
         connection.execute("RELEASE work")

@@ -1,5 +1,6 @@
 """Families in SQL: every statement of the refresh path is here, and each is one row."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import apsw
@@ -19,6 +20,7 @@ _ADD: Final = (
 )
 _SETTLE: Final = f"UPDATE family SET {', '.join(f'{name} = ?' for name in MOVING)} WHERE id = ?"  # noqa: S608
 _CLOSE: Final = "UPDATE family SET ended_at = ?, reason = ?, sealed = NULL WHERE id = ?"
+_END_ONE: Final = f"{_CLOSE} AND ended_at IS NULL"
 _SPLIT: Final = len(BORN)
 _END: Final = _SPLIT + len(MOVING)
 
@@ -71,6 +73,16 @@ class Families:
         where, values = _where(which)
         rows = self._cursor.execute(f"{_SELECT} WHERE {where} AND id > ? ORDER BY id LIMIT ?", (*values, after, limit))
         return [_family(row) for row in rows]
+
+    def ids(self, which: Which) -> list[bytes]:
+        where, values = _where(which)
+        rows = self._cursor.execute(f"SELECT id FROM family WHERE {where}", values)  # noqa: S608 - own columns
+        return [row[0] for row in rows]
+
+    def end_these(self, ids: Sequence[bytes], ended: Ended) -> int:
+        before = self._connection.total_changes()
+        self._cursor.executemany(_END_ONE, [(ended.at, ended.reason.value, key) for key in ids])
+        return int(self._connection.total_changes() - before)
 
     def sweep(self, after: bytes, now: int, limit: int, keep: int) -> Swept:
         walked: list[Any] = self._cursor.execute(

@@ -66,12 +66,7 @@ def pending(path: Path, known: Sequence[Step] | None = None) -> list[str]:
     connection = connect(path, read_only=True)
     try:
         tables: list[Any] = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'migration'").fetchall()
-        rows: list[Any] = []
-        if tables[0][0]:
-            rows = connection.execute("SELECT number, name, checksum FROM migration").fetchall()
-        done = {row[0]: row[1:] for row in rows}
-        _check(path, done, known)
-        return [step.name for step in known if step.number not in done]
+        return [step.name for step in (_missing(path, connection, known) if tables[0][0] else known)]
     except apsw.Error as error:
         raise StoreUnusable(sentence(path, error)) from error
     finally:
@@ -80,11 +75,11 @@ def pending(path: Path, known: Sequence[Step] | None = None) -> list[str]:
 
 
 def _apply(path: Path, connection: Connection, known: Sequence[Step]) -> list[str]:
+    if not _missing(path, connection, known):
+        return []  # without the lock: a file that another process holds can be opened all the same
     connection.execute("BEGIN IMMEDIATE")
     try:
-        done = {row[0]: row[1:] for row in connection.execute("SELECT number, name, checksum FROM migration")}
-        _check(path, done, known)
-        applied = [step for step in known if step.number not in done]
+        applied = _missing(path, connection, known)
         for step in applied:
             connection.execute(step.sql)
             connection.execute("INSERT INTO migration VALUES (?, ?, ?)", (step.number, step.name, step.checksum))
@@ -95,6 +90,13 @@ def _apply(path: Path, connection: Connection, known: Sequence[Step]) -> list[st
             connection.execute("ROLLBACK")
         raise
     return [step.name for step in applied]
+
+
+def _missing(path: Path, connection: Connection, known: Sequence[Step]) -> list[Step]:
+    rows: list[Any] = connection.execute("SELECT number, name, checksum FROM migration").fetchall()
+    done = {row[0]: row[1:] for row in rows}
+    _check(path, done, known)
+    return [step for step in known if step.number not in done]
 
 
 def _check(path: Path, done: dict[int, tuple[str, str]], known: Sequence[Step]) -> None:

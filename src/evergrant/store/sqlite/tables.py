@@ -63,6 +63,13 @@ class Records(Generic[R]):
         sql = f"SELECT document FROM {self._shape.table} WHERE {where} ORDER BY {self._shape.key} LIMIT ?"  # noqa: S608
         return [self._shape.read(row[0]) for row in self._cursor.execute(sql, (*values, limit))]
 
+    def clear(self, limit: int, **equal: Key) -> int:
+        self._shape.refuse_everything(equal)
+        where, key, table = " AND ".join(f"{name} = ?" for name in equal), self._shape.key, self._shape.table
+        sql = f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {where} LIMIT ?)"  # noqa: S608
+        self._cursor.execute(sql, (*equal.values(), limit))
+        return int(self._connection.changes())
+
     def sweep(self, before: int, limit: int) -> int:
         self._shape.refuse_endless()
         self._cursor.execute(self._sweep, (before, limit))

@@ -62,6 +62,31 @@ class EndingContract(ContractFixtures):
         assert await store.write(lambda tx: tx.families.end(which, Ended(NOW + 99, Reason.OPERATOR))) == 0
         assert (await row(store, MINE.id)).ended == OVER
 
+    @pytest.mark.parametrize("choice", list(CHOICES))
+    async def test_all_that_match_are_named_by_their_ids(self, store: Store, choice: str) -> None:
+        which, _ = CHOICES[choice]
+        await put_families(store, MINE, *OTHERS.values())
+        for live in (True, False):
+            chosen = which._replace(live=live)
+            found = await store.read(lambda tx, chosen=chosen: tx.families.find(chosen))  # type: ignore[misc]
+            named = await store.read(lambda tx, chosen=chosen: tx.families.ids(chosen))  # type: ignore[misc]
+            assert sorted(named) == [family.id for family in found]
+            await store.write(lambda tx: tx.families.end(Which(client_id="cli_other"), OVER))
+
+    async def test_named_families_end_once_and_others_and_strangers_stay(self, store: Store) -> None:
+        families = [specimens.family(n, head=specimens.head(sealed=b"sealed")) for n in range(4)]
+        await put_families(store, *families)
+        await store.write(lambda tx: tx.families.end(Which(family_id=families[0].id), OVER))
+        ids = [*(family.id for family in families[:3]), specimens.family("nobody").id]
+        late = Ended(NOW + 99, Reason.OPERATOR)
+        assert await store.write(lambda tx: tx.families.end_these(ids, late)) == 2
+        assert await store.write(lambda tx: tx.families.end_these(ids, late)) == 0
+        assert await store.write(lambda tx: tx.families.end_these([], late)) == 0
+        assert (await row(store, families[0].id)).ended == OVER
+        for family in families[1:3]:
+            assert await row(store, family.id) == family._replace(ended=late, head=family.head._replace(sealed=None))
+        assert await row(store, families[3].id) == families[3]
+
     async def test_an_empty_choice_is_refused_and_ends_nothing(self, store: Store) -> None:
         await put_families(store, MINE)
         for which in (Which(), Which(live=False), Which(online=True)):

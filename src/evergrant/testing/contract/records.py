@@ -134,6 +134,29 @@ class RecordsContract(ContractFixtures):
         with pytest.raises(ValueError, match="not found by"):
             await store.read(lambda tx: table.of(tx).find(**plain))
 
+    @pytest.mark.parametrize(("name", "column"), FOUND)
+    async def test_what_shares_a_column_is_cleared_a_few_at_a_time(self, store: Store, name: str, column: str) -> None:
+        table = TABLES[name]
+        if column == table.unique:
+            return
+        value = getattr(table.make(1), column)
+        other = table.make("other", **{column: _other(value)})
+        await _put(store, table, *(table.make(n, **{column: value}) for n in range(3)), other)
+        by = {column: value}
+        assert await store.write(lambda tx: table.of(tx).clear(2, **by)) == 2
+        assert await store.write(lambda tx: table.of(tx).clear(2, **by)) == 1
+        assert await store.write(lambda tx: table.of(tx).clear(2, **by)) == 0
+        assert await _all(store, table) == [other]
+
+    @pytest.mark.parametrize("name", list(TABLES))
+    async def test_nothing_is_cleared_without_a_choice(self, store: Store, name: str) -> None:
+        table = TABLES[name]
+        await _put(store, table, table.make("one"))
+        for by in ({}, {"no_such_column": "x"}):
+            with pytest.raises(ValueError, match=r"no choice|not found by"):
+                await store.write(lambda tx, by=by: table.of(tx).clear(10, **by))  # type: ignore[misc]
+        assert len(await _all(store, table)) == 1
+
     @pytest.mark.parametrize("name", UNIQUE)
     async def test_what_is_unique_is_taken_once(self, store: Store, name: str) -> None:
         table = TABLES[name]
