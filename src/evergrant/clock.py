@@ -162,7 +162,7 @@ class SystemClock:
         return self._steps.lead(self._lived())
 
     def _wall(self) -> float:
-        return self.own() + self.offset
+        return self.own() + (self._followed or 0)
 
     def _lived(self) -> float:
         return self.monotonic()

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 
-class Access(msgspec.Struct, frozen=True, kw_only=True):
+class Access(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An access token that was verified. Texts are empty and numbers None where the token says nothing.
 
     One value may serve many requests, so nothing in it can be changed, the claims included.

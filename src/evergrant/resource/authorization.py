@@ -1,7 +1,9 @@
 """Reading the Authorization header (RFC 6750 section 2.1, RFC 9449 section 7.1): one scheme and one token."""
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from evergrant.resource.refused import Refused, Why
 
@@ -10,10 +12,16 @@ MOST: Final = 16_384
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-._~+/]+=*", re.ASCII)
 BEARER: Final = "bearer"
 DPOP: Final = "dpop"
+_USUAL: Final = "Bearer "
+_SPACE: Final = 6
+_DOTS: Final = 2
+"""In a compact JWS (RFC 7515 section 7.1)."""
 
 
-class Presented(NamedTuple):
-    """A token as it came. *scheme* in lower case; *dotted*: whether it may be a compact JWS.
+class Presented(msgspec.Struct, frozen=True):
+    """A token as it came. *scheme* in lower case; *dotted*: whether it may be a compact JWS; *text*: the header.
+
+    Whatever spaces and letters it was sent with, the same scheme and token have the same *text*.
 
     The characters of a dotted one are for whoever takes it apart to judge: each part has an alphabet of its own.
     """
@@ -21,6 +29,10 @@ class Presented(NamedTuple):
     scheme: str
     token: str
     dotted: bool
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Presented(scheme={self.scheme!r}, dotted={self.dotted!r})"
 
 
 def read(authorization: str | bytes | None) -> Presented:
@@ -28,6 +40,9 @@ def read(authorization: str | bytes | None) -> Presented:
     header = authorization.decode("latin-1") if isinstance(authorization, bytes) else authorization or ""
     if len(header) > MOST:
         raise Refused(Why.TOO_LONG, f"the header has {len(header)} characters; {MOST} are read")
+    usual = header[:7] == _USUAL and header.rfind(" ") == _SPACE and header[-1] != "\t"
+    if usual and header.count(".") == _DOTS and header.isascii():
+        return Presented(BEARER, header[7:], dotted=True, text=header)
     scheme, _, token = header.strip(" \t").partition(" ")
     kind = scheme.lower()
     if not scheme:
@@ -35,10 +50,10 @@ def read(authorization: str | bytes | None) -> Presented:
     if kind not in {BEARER, DPOP}:
         raise Refused(Why.OTHER_SCHEME, "the scheme is neither Bearer nor DPoP")
     token = token.strip(" ")
-    presented = Presented(kind, token, token.count(".") == 2)  # noqa: PLR2004 - RFC 7515 section 7.1
-    if not (presented.dotted and token.isascii()) and not _TOKEN.fullmatch(token):
+    dotted = token.count(".") == _DOTS
+    if not (dotted and token.isascii()) and not _TOKEN.fullmatch(token):
         raise unreadable()
-    return presented
+    return Presented(kind, token, dotted, (_USUAL if kind == BEARER else "DPoP ") + token)
 
 
 def well_formed(token: str) -> bool:

@@ -10,7 +10,7 @@ from evergrant.clock import Clock
 from evergrant.protocol.compact import Unreadable, json_object, raw, raw_exact
 from evergrant.resource import kinds
 from evergrant.resource.access import Access
-from evergrant.resource.authorization import BEARER, Presented, unreadable, well_formed
+from evergrant.resource.authorization import Presented, unreadable, well_formed
 from evergrant.resource.claims import judge
 from evergrant.resource.ended import Ended
 from evergrant.resource.keyset import Header, KeySet, chosen, read_header
@@ -18,6 +18,7 @@ from evergrant.resource.limits import Limits
 from evergrant.resource.refused import Refused, Why
 from evergrant.resource.rules import Rules
 from evergrant.resource.seen import Seen, SeenTokens
+from evergrant.resource.usual import allows, judge_usual
 
 NEVER: Final = float("-inf")
 
@@ -37,6 +38,7 @@ class Core:
         self.feed_until = float("inf")
         """By the monotonic clock: until then what has ended is known well enough; for ever when no feed is followed."""
         self._epoch = 0
+        self._usual: Final = allows(rules)
 
     @property
     def due(self) -> bool:
@@ -87,28 +89,30 @@ class Core:
         """The access behind a JWT by the keys at hand; None when its key is not among them. Raises `Refused`."""
         epoch, revision = self._epoch, self.ended.revision
         token = presented.token
-        if self.keys is None:
+        keys = self.keys
+        if keys is None:
             return None
-        head, _, rest = token.partition(".")
-        payload, _, signature = rest.partition(".")
-        headers = self.keys.headers
+        first, last = token.find("."), token.rfind(".")
+        head, whole = token[:first], token.encode("ascii")
+        headers = keys.headers
         known = headers.get(head)
-        header = known or self._header(self.keys, head, payload)
+        header = known or self._header(keys, whole[:first], whole[first + 1 : last])
         if header is None:
             return None
-        message = token[: -1 - len(signature)].encode("ascii")
+        message = whole[:last]
         try:
-            good = header.check(message, raw_exact(signature.encode("ascii")))
-            claims = json_object(raw(payload.encode("ascii"))) if good else {}
+            if not header.check(message, raw_exact(whole[last + 1 :])):
+                raise Refused(Why.SIGNATURE, "the key it names did not make its signature")
+            if known is None:
+                if len(headers) >= self.limits.most_headers:
+                    headers.clear()
+                headers[head] = header
+            claims, now = raw(message[first + 1 :]), self.clock.now()
+            access = judge_usual(claims, self.rules, now) if self._usual else None
+            if access is None:
+                access = judge(json_object(claims), self.rules, now)
         except Unreadable as error:
             raise _unreadable(token, f"signature or claims are {error}") from error
-        if not good:
-            raise Refused(Why.SIGNATURE, "the key it names did not make its signature")
-        if known is None:
-            if len(headers) >= self.limits.most_headers:
-                headers.clear()
-            headers[head] = header
-        access = judge(claims, self.rules, self.clock.now())
         self.living(access)
         self.remember(presented, access, access.expires_at + self.rules.leeway, epoch, revision)
         return access
@@ -124,14 +128,13 @@ class Core:
 
     def remember(self, presented: Presented, access: Access, ends: int, epoch: int, revision: int) -> None:
         """Keep what was found out, under the one spelling of the header that is looked up."""
-        prefix = "Bearer " if presented.scheme == BEARER else "DPoP "
-        self.seen.put(prefix + presented.token, Seen(access, ends, epoch, revision))
+        self.seen.put(presented.text, Seen(access, ends, epoch, revision))
 
-    def _header(self, keys: KeySet, head: str, payload: str) -> Header | None:
+    def _header(self, keys: KeySet, head: bytes, payload: bytes) -> Header | None:
         try:
-            header = json_object(raw(head.encode("ascii")))
+            header = json_object(raw(head))
         except Unreadable as error:
-            raise _unreadable(f"{head}.{payload}", f"its header is {error}") from error
+            raise _unreadable((head + b"." + payload).decode(), f"its header is {error}") from error
         kid, alg, typ = read_header(header, self.rules.algorithms)
         if typ not in self.rules.shape.types:
             raise Refused(kinds.of_jwt(typ, _claims_unbelieved(payload)), f"typ is not that of {self.rules.shape.name}")
@@ -143,8 +146,8 @@ def _unreadable(token: str, detail: str) -> Refused:
     return Refused(Why.NOT_A_TOKEN, detail) if well_formed(token) else unreadable()
 
 
-def _claims_unbelieved(payload: str) -> dict[str, object]:
+def _claims_unbelieved(payload: bytes) -> dict[str, object]:
     try:
-        return json_object(raw(payload.encode("ascii")))
+        return json_object(raw(payload))
     except Unreadable:
         return {}

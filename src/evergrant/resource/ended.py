@@ -96,6 +96,7 @@ def _without(bucket: bytes, mark: bytes, now: int) -> tuple[bytes, int, int]:
 Members = tuple[str, ...]
 """The claims by which an ending names tokens, in the order below."""
 _MEMBERS: Final = ("fam", "jti", "sub", "client_id")
+_FAMILY: Final = ("fam",)
 
 
 class Ended:
@@ -126,7 +127,7 @@ class Ended:
         """
         issued_at = access.issued_at or 0
         for members, marks in self._marks.items():
-            for name in _held(access, members):
+            for name in (access.family,) if members == _FAMILY else _held(access, members):
                 if marks.at(name) >= issued_at:
                     return " and ".join(members)
         return ""

@@ -58,6 +58,8 @@ class Holding:
 
     def __init__(self, dpop: Dpop | None) -> None:
         self._dpop: Final = dpop
+        self.required: Final = dpop is not None and dpop.required
+        """Whether a token that is bound to nothing is refused."""
         self._nonces = self._proofs = None
         self.algorithms: Final = () if dpop is None else ALGORITHMS
         if dpop is None:
@@ -71,11 +73,6 @@ class Holding:
             raise ValueError("nonces can be demanded only with keys to make them")
         self._nonces = Nonces(lambda _: dpop.nonce_keys) if dpop.nonce_keys else None
         self._proofs = Proofs(self._nonces, Replays(dpop.most_proofs), demand_nonce=dpop.demand_nonce)
-
-    @property
-    def required(self) -> bool:
-        """Whether a token that is bound to nothing is refused."""
-        return self._dpop is not None and self._dpop.required
 
     def nonce(self, now: int) -> str:
         """The nonce to send along with answers; empty where none is used."""

@@ -6,21 +6,20 @@ the tokens anyway. Two halves take turns, so the busiest tokens stay and nothing
 
 from typing import Final
 
+import msgspec
+
 from evergrant.resource.access import Access
 
 
-class Seen:
+class Seen(msgspec.Struct, gc=False):
     """One token. *ends* is its end with leeway, or that of an introspection answer."""
 
-    __slots__ = ("access", "ends", "epoch", "revision")
-
-    def __init__(self, access: Access, ends: int, epoch: int, revision: int) -> None:
-        self.access: Final = access
-        self.ends: Final = ends
-        self.epoch: Final = epoch
-        """The keys it was judged with: when one of them is withdrawn, the number moves on."""
-        self.revision = revision
-        """What had ended when it was looked at last."""
+    access: Access
+    ends: int
+    epoch: int
+    """The keys it was judged with: when one of them is withdrawn, the number moves on."""
+    revision: int
+    """What had ended when it was looked at last."""
 
 
 class SeenTokens:

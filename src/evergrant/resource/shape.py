@@ -29,9 +29,12 @@ class Shape:
     source: str = ""
     """Where the product documents it."""
     needed: frozenset[str] = field(init=False, repr=False)
+    plain: bool = field(init=False, repr=False)
+    """Whether the claims that must be there are all that it asks for."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "needed", frozenset(self.required))
+        object.__setattr__(self, "plain", not (self.any_of or self.absent or self.fixed))
 
 
 _ID_TOKEN_CLAIMS: Final = ("at_hash", "c_hash", "nonce", "events")

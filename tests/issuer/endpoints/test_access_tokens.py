@@ -11,6 +11,8 @@ from msgspec import json
 from evergrant.domain import base64url
 from evergrant.domain.client import ClientType
 from evergrant.keys.signing import ALGORITHMS
+from evergrant.resource.rules import rules
+from evergrant.resource.usual import judge_usual
 from evergrant.testing.in_process import ISSUER, Issuer
 from tests.issuing import Held, claims_of, header_of, hold
 
@@ -40,6 +42,15 @@ async def checked(issuer: Issuer, token: str, audience: str) -> dict[str, Any]:
         token, key.key, algorithms=[head["alg"]], audience=audience, issuer=ISSUER, options=options
     )
     return claims
+
+
+async def test_an_access_token_is_written_as_a_resource_server_judges_it_at_one_glance(issuer: Issuer) -> None:
+    held = await hold(issuer)
+    access = judge_usual(
+        base64url.decode(held.access.split(".")[1]), rules(ISSUER, f"{ISSUER}/resource"), issuer.clock.now()
+    )
+    assert access is not None
+    assert dict(access.claims).keys() == claims_of(held.access).keys()
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
