@@ -45,6 +45,11 @@ class History:
     """When somebody set out to end it."""
     ended: float | None = None
     """When they were told that it is done."""
+    losses: list[Operation] = field(default_factory=list)
+    """When the store went back, to which generation, and when that was declared: then refusals may be right, and the
+    order that explains them is all that is asked for."""
+    proved: bool = True
+    """Whether its client proves itself."""
 
     @property
     def name(self) -> str:
@@ -62,6 +67,8 @@ class History:
 
 def wrongs(history: History) -> list[str]:
     """Everything that no honest server could have answered."""
+    if history.losses:
+        return list(_unexplained(history))
     return [*_forks(history), *_lost(history), *_risen(history), *_unexplained(history)]
 
 
@@ -104,7 +111,8 @@ def _risen(history: History) -> Iterable[str]:
 def _unexplained(history: History) -> Iterable[str]:
     """Some order of what took effect makes every answer the right one."""
     if history.first:
-        found = explained(operations(history), _token(history.first), Rules(history.rotates, history.overlap))
+        rules = Rules(history.rotates, history.overlap, history.proved)
+        found = explained(operations(history), _token(history.first), rules)
         if found.wrong:
             yield f"{history.name}: {found.wrong}"
 
@@ -112,7 +120,7 @@ def _unexplained(history: History) -> Iterable[str]:
 def operations(history: History) -> list[Operation]:
     """The history for the search of `linear`."""
     outcomes = {OK: Outcome.GIVEN, REFUSED: Outcome.REFUSED}
-    found = [
+    found = history.losses + [
         Operation(
             answer.began, answer.ended, Kind.PRESENT, outcomes.get(answer.status, Outcome.UNKNOWN),
             _token(answer.presented), _token(answer.got) if answer.got else None,

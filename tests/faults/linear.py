@@ -25,6 +25,7 @@ class Kind(Enum):
     STRANGER = "a stranger presents"
     END = "end"
     LOSS = "the store goes back"
+    DECLARED = "the loss is declared"
 
 
 class Outcome(Enum):
@@ -44,7 +45,10 @@ class Token(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One operation on one family. Times by a clock that never steps; *ended* counts for nothing when unknown."""
+    """One operation on one family. Times by a clock that never steps; *ended* counts for nothing when unknown.
+
+    Of a loss, *got* says what the store went back to, where that is known; without it, to anything that it was.
+    """
 
     began: float
     ended: float
@@ -60,17 +64,21 @@ class Operation(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """How a family lives: whether it rotates, and how many seconds its immediate predecessor is repeated."""
+    """How a family lives: whether it rotates, and how many seconds its immediate predecessor is repeated.
+
+    *proved*: its client is believed, once a loss is declared, when it presents what the store does not know any more.
+    """
 
     rotates: bool = True
     overlap: float = 60.0
+    proved: bool = True
 
 
 class State(NamedTuple):
     """A family between two operations. A mark is None while nobody has seen that token.
 
     *spent*: the earliest and the latest moment at which the predecessor may have been spent. *past*: what it was before
-    each change, oldest first, where the store may go back.
+    each change, oldest first, where the store may go back. *declared*: it has not changed since a loss was declared.
     """
 
     generation: int
@@ -79,6 +87,7 @@ class State(NamedTuple):
     spent: tuple[float, float] = (-inf, -inf)
     ended: bool = False
     past: "tuple[State, ...]" = ()
+    declared: bool = False
 
 
 def steps(state: State, op: Operation, rules: Rules) -> list[State]:
@@ -87,7 +96,9 @@ def steps(state: State, op: Operation, rules: Rules) -> list[State]:
         case Kind.END:
             return [] if op.outcome not in {Outcome.DONE, Outcome.UNKNOWN} else [_moved(state, ended=True)]
         case Kind.LOSS:
-            return list(state.past)
+            return _gone_back(state, op)
+        case Kind.DECLARED:
+            return [state._replace(declared=True)]
         case Kind.STRANGER:
             return [state] if op.outcome in {Outcome.REFUSED, Outcome.UNKNOWN} else []
         case Kind.PRESENT:
@@ -98,6 +109,8 @@ def _presented(state: State, op: Operation, rules: Rules) -> list[State]:
     assert op.presented is not None
     refused = [state] if op.outcome in {Outcome.REFUSED, Outcome.UNKNOWN} else []
     behind = state.generation - op.presented.generation
+    if behind < 0 and state.declared and not state.ended:
+        return _ahead(state, op, rules)
     if state.ended or behind < 0:
         return refused
     known = (state.head, state.predecessor)[behind] if behind < 2 else None
@@ -116,6 +129,24 @@ def _presented(state: State, op: Operation, rules: Rules) -> list[State]:
     return found
 
 
+def _gone_back(state: State, op: Operation) -> list[State]:
+    """The store forgot. What was told of before it was what it is now may have been forgotten with it."""
+    if op.got is None:
+        return list(state.past)
+    if state.generation == op.got.generation:
+        return [state]
+    return [before for before in state.past if before.generation == op.got.generation]
+
+
+def _ahead(state: State, op: Operation, rules: Rules) -> list[State]:
+    """What the store has lost was presented, and it is known that it lost something."""
+    assert op.presented is not None
+    if rules.proved:
+        head = state._replace(generation=op.presented.generation, head=op.presented.mark, predecessor=None)
+        return _headed(head, op, rules)
+    return [_moved(state, ended=True)] if op.outcome in {Outcome.REFUSED, Outcome.UNKNOWN} else []
+
+
 def _headed(state: State, op: Operation, rules: Rules) -> list[State]:
     """The head was presented."""
     if not rules.rotates:
@@ -126,7 +157,7 @@ def _headed(state: State, op: Operation, rules: Rules) -> list[State]:
     if op.outcome is Outcome.REFUSED or (op.got is not None and op.got.generation != following):
         return []
     spent = (op.began, op.until)
-    return [_moved(state, generation=following, head=mark, predecessor=state.head, spent=spent)]
+    return [_moved(state, generation=following, head=mark, predecessor=state.head, spent=spent, declared=False)]
 
 
 def _seen(state: State, got: Token | None) -> list[State]:

@@ -111,12 +111,19 @@ class Storm:
     histories: list[History] = field(default_factory=list)
     others: tuple[Place, ...] = ()
     """Further nodes over the same database."""
+    refused: Callable[["Storm", int], Awaitable[None]] | None = None
+    """What a client does that was refused, by its number; it may go on with another token, and another history."""
+    asking: dict[int, float] = field(default_factory=dict)
+    """Since when those tabs wait for an answer that do."""
 
     def __post_init__(self) -> None:
         self.histories = [
-            History(holder.family, holder.kind.rotates, first=holder.token, overlap=holder.kind.overlap)
+            History(
+                holder.family, holder.kind.rotates, first=holder.token, overlap=holder.kind.overlap,
+                proved=bool(holder.secret or holder.prover),
+            )
             for holder in self.holders
-        ]
+        ]  # fmt: skip
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -133,17 +140,21 @@ class Storm:
                 self.over = True
 
     async def _live(self, number: int) -> None:
-        holder, history = self.holders[number], self.histories[number]
+        holder = self.holders[number]
         chance = random.Random(f"{self.seed} client {number}")
         tabs = [Tab(self.place, self.ports, turned=number + each) for each in range(self.tabs[number])]
         last = False
         try:
             while not last:
                 last = self.over
+                history = self.histories[number]
                 turns = [self._turn(tab, holder, history, random.Random(chance.random())) for tab in tabs]
-                got = {answer.got for answer in await asyncio.gather(*turns) if answer.status == OK}
+                answers = await asyncio.gather(*turns)
+                got = {answer.got for answer in answers if answer.status == OK}
                 if got:
                     holder.token = got.pop()  # were there two, `wrongs` tells
+                elif self.refused is not None and answers[0].status == REFUSED:
+                    await self.refused(self, number)
                 await asyncio.sleep(chance.expovariate(1 / self.think))
         finally:
             for tab in tabs:
@@ -159,7 +170,11 @@ class Storm:
                 await self._walk_away(tab, holder)
                 history.unanswered.append(_answer(began, holder.token, Reply(0)))
                 continue
-            reply = await tab.present(holder, holder.token)
+            self.asking[id(tab)] = began
+            try:
+                reply = await tab.present(holder, holder.token)
+            finally:
+                del self.asking[id(tab)]
             answer = _answer(began, holder.token, reply)
             if reply.status == 0:
                 self.counts.resets += 1

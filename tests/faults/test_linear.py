@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.faults.linear import Kind, Operation, Outcome, Rules, State, Token, explained, steps
 
 FIRST = Token(0, "a0")
-PRESENT, STRANGER, END, LOSS = Kind.PRESENT, Kind.STRANGER, Kind.END, Kind.LOSS
+PRESENT, STRANGER, END, LOSS, DECLARED = Kind.PRESENT, Kind.STRANGER, Kind.END, Kind.LOSS, Kind.DECLARED
 GIVEN, REFUSED, DONE, UNKNOWN = Outcome.GIVEN, Outcome.REFUSED, Outcome.DONE, Outcome.UNKNOWN
 
 
@@ -30,8 +30,12 @@ def end(began, ended, outcome=DONE):
     return Operation(began, ended, END, outcome)
 
 
-def loss(began, ended):
-    return Operation(began, ended, LOSS, DONE)
+def loss(began, ended, kept=""):
+    return Operation(began, ended, LOSS, DONE, None, token(kept))
+
+
+def declared(began, ended):
+    return Operation(began, ended, DECLARED, DONE)
 
 
 def wrong(*operations, rules=None):
@@ -60,6 +64,14 @@ RIGHT = {
     "a store that went back, a token ahead": [turn(0, 1, "a0", "a1"), turn(2, 3, "a1", "a2"), loss(4, 5),
                                               turn(6, 7, "a2"), turn(8, 9, "a0", "b1"), turn(10, 11, "a1")],
     "an end that the store forgot": [end(0, 1), loss(2, 3), turn(4, 5, "a0", "a1")],
+    "a store that went back to what it was": [turn(0, 1, "a0", "a1"), loss(2, 3, "a1"), turn(4, 5, "a1", "a2")],
+    "a token ahead, believed once the loss is declared": [
+        turn(0, 1, "a0", "a1"), turn(1.2, 1.5, "a1", "a2"), loss(2, 3, "a0"), turn(4, 5, "a2"), declared(6, 7),
+        turn(8, 9, "a2", "a3"), turn(9.2, 9.5, "a2", "a3"), turn(10, 11, "a3", "a4")],
+    "a node that has not heard of it": [turn(0, 1, "a0", "a1"), loss(2, 3, "a0"), declared(4, 8), turn(5, 6, "a1"),
+                                        turn(7, 9, "a1", "a2")],
+    "two losses": [turn(0, 1, "a0", "a1"), loss(2, 3, "a0"), declared(4, 5), turn(6, 7, "a1", "a2"),
+                   turn(7.2, 7.5, "a2", "a3"), loss(8, 9, "a2"), declared(10, 11), turn(12, 13, "a3", "a4")],
 }  # fmt: skip
 
 WRONG = {
@@ -85,6 +97,16 @@ WRONG = {
     "lost more than once": [turn(0, 1, "a0", "a1"), loss(2, 3), turn(4, 5, "a0", "b1"), turn(6, 7, "a0", "c1")],
     "a token ahead is given": [turn(0, 1, "a0", "a1"), turn(1.2, 1.5, "a1", "a2"), loss(2, 3),
                                turn(4, 5, "a0", "b1"), turn(6, 7, "a2", "a3")],
+    "a token ahead is given before the loss is declared": [
+        turn(0, 1, "a0", "a1"), loss(2, 3), turn(4, 5, "a1", "a2"), declared(6, 7)],
+    "more is lost than the store went back": [turn(0, 1, "a0", "a1"), turn(1.2, 1.5, "a1", "a2"), loss(2, 3, "a1"),
+                                              turn(4, 5, "a0", "b1")],
+    "refused although it proved itself": [turn(0, 1, "a0", "a1"), loss(2, 3, "a0"), declared(4, 5), turn(6, 7, "a1")],
+    "two successors of what was believed": [turn(0, 1, "a0", "a1"), loss(2, 3, "a0"), declared(4, 5),
+                                            turn(6, 7, "a1", "a2"), turn(8, 9, "a1", "b2")],
+    "believed, though it has changed since": [
+        turn(0, 1, "a0", "a1"), turn(1.2, 1.5, "a1", "a2"), loss(2, 3, "a0"), declared(4, 5), turn(6, 7, "a0", "b1"),
+        turn(8, 9, "a2", "a3")],
 }  # fmt: skip
 
 
@@ -96,6 +118,15 @@ def test_a_right_history_is_explained(history):
 @pytest.mark.parametrize("history", WRONG.values(), ids=WRONG)
 def test_a_wrong_history_is_found(history):
     assert "nothing explains" in wrong(*history)
+
+
+def test_whoever_proves_nothing_is_not_believed_after_a_loss_and_what_is_ahead_ends_the_family():
+    unproved = Rules(proved=False)
+    lost_ = [turn(0, 1, "a0", "a1"), loss(2, 3, "a0"), declared(4, 5)]
+    assert wrong(*lost_, turn(6, 7, "a0", "b1"), rules=unproved) == "", "what is stored is believed"
+    assert wrong(*lost_, turn(6, 7, "a1"), turn(8, 9, "a0"), rules=unproved) == ""
+    assert wrong(*lost_, turn(6, 7, "a1", "a2"), rules=unproved)
+    assert wrong(*lost_, turn(6, 7, "a1"), turn(8, 9, "a0", "b1"), rules=unproved)
 
 
 def test_a_reusable_token_stays_what_it_is():
@@ -172,10 +203,11 @@ def anything(draw):
     found = []
     for _ in range(draw(st.integers(1, 5))):
         began = draw(moments)
-        kind = draw(st.sampled_from([PRESENT] * 6 + [STRANGER, END, LOSS]))
-        outcome = draw(st.sampled_from([DONE, UNKNOWN] if kind in {END, LOSS} else [GIVEN, GIVEN, REFUSED, UNKNOWN]))
-        presented = None if kind in {END, LOSS} else token(draw(names))
-        got = token(draw(names)) if outcome is GIVEN else None
+        kind = draw(st.sampled_from([PRESENT] * 6 + [STRANGER, END, LOSS, DECLARED]))
+        done = kind in {END, LOSS, DECLARED}
+        outcome = draw(st.sampled_from([DONE, UNKNOWN] if done else [GIVEN, GIVEN, REFUSED, UNKNOWN]))
+        presented = None if done else token(draw(names))
+        got = token(draw(names)) if outcome is GIVEN or (kind is LOSS and draw(st.booleans())) else None
         found.append(Operation(began, began + draw(st.integers(1, 4)), kind, outcome, presented, got))
     return found
 
@@ -200,7 +232,7 @@ def _fits(order, rules):
     return bool(states)
 
 
-@given(anything(), st.sampled_from([Rules(), Rules(overlap=3.0), Rules(rotates=False)]))
+@given(anything(), st.sampled_from([Rules(), Rules(overlap=3.0), Rules(rotates=False), Rules(proved=False)]))
 @example([lost(0, "a0"), turn(1, 2, "a1", "a2")], Rules())
 def test_the_search_agrees_with_trying_every_order(operations, rules):
     assert (explained(operations, FIRST, rules).wrong == "") == by_trying_every_order(operations, rules)

@@ -1,8 +1,10 @@
-"""Failover under load, counted: `python -m tests.postgres.failing_over` writes docs/operate/failover-runs.md.
+"""Failover under load, counted: `python -m tests.postgres.failing_over` writes its part of
+docs/operate/failover-runs.md.
 
 A primary and a synchronous standby, two nodes, many honest clients; the primary is killed with SIGKILL at a random
 moment, the standby promoted, a new standby seeded, again and again. What lives here: the rounds and what is counted.
-What must not: what may be true (`tests.faults.history`), what clients do (`tests.faults.storm`).
+What must not: what may be true (`tests.faults.history`), what clients do (`tests.faults.storm`), a standby that was
+behind (`losing`).
 """
 
 import argparse
@@ -24,6 +26,7 @@ from tests.postgres.nodes import noded, started
 from tests.postgres.pair import Pair, paired
 
 KINDS: Final = (PUBLIC, CONFIDENTIAL)
+HEADING: Final = "With a synchronous standby"
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "operate" / "failover-runs.md"
 
 
@@ -104,7 +107,7 @@ def failed_over(folder: Path, *, rounds: int, clients: int, seed: int, think: fl
 def _counted(storm: Storm, killer: FailingOver) -> Run:
     counts = storm.counts
     answered = sorted(answer.ended for history in storm.histories for answer in history.refreshed)
-    outages = [_outage(answered, began) for began, _ in killer.kills]
+    outages = [outage(answered, began) for began, _ in killer.kills]
     refused = sum(any(answer.status == REFUSED for answer in history.answers) for history in storm.histories)
     return Run(
         killer.rounds, len(storm.holders), counts.kills, counts.refreshes, 0, counts.unavailable, counts.resets,
@@ -112,7 +115,7 @@ def _counted(storm: Storm, killer: FailingOver) -> Run:
     )  # fmt: skip
 
 
-def _outage(answered: Sequence[float], kill: float) -> float:
+def outage(answered: Sequence[float], kill: float) -> float:
     """How long nobody was answered around a kill: the longest pause that touches the five seconds after it."""
     near = [at for at in answered if kill - 5 < at < kill + 60]
     pauses = [later - earlier for earlier, later in pairwise(near) if later > kill and earlier < kill + 5]
@@ -131,17 +134,25 @@ def main(words: Sequence[str]) -> None:
         run = failed_over(Path(folder), rounds=asked.rounds, clients=asked.clients, seed=asked.seed)
     minutes = (time.monotonic() - began) / 60
     print(run)
-    PAGE.write_text(told(run, minutes), encoding="utf-8")
+    write_part(HEADING, told(run, minutes))
     if run.wrongs:
         sys.exit("\n".join(run.wrongs[:50]))
 
 
-def told(run: Run, minutes: float) -> str:
-    """The page."""
-    outages = sorted(run.outages)
-    return f"""# Failovers, counted
+def write_part(heading: str, text: str) -> None:
+    """Write one part of the page, and leave the others what they are; a new one goes to the end."""
+    title, *parts = PAGE.read_text(encoding="utf-8").split("\n## ")
+    known = dict(part.split("\n", 1) for part in parts)
+    known[heading] = f"\n{text.rstrip()}\n"
+    whole = title + "".join(f"\n## {name}\n{part}" for name, part in known.items())
+    PAGE.write_text(whole, encoding="utf-8")
 
-Written by `python -m tests.postgres.failing_over`. A primary and a synchronous standby, two nodes, {run.clients} honest
+
+def told(run: Run, minutes: float) -> str:
+    """The part of the page."""
+    outages = sorted(run.outages)
+    return f"""Written by `python -m tests.postgres.failing_over`. A primary and a synchronous standby, two nodes,
+{run.clients} honest
 clients that rotate all the time, throw answers away and hang up on requests. The primary is killed with SIGKILL at a
 random moment, the standby is promoted, and a new standby is seeded. Then everything that anybody was told is judged:
 does one linear order of events explain every family's history, is what was acknowledged in the database, does every

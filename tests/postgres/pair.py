@@ -70,18 +70,23 @@ class Pair:
         self.link.stall()
 
     def fail_over(self) -> float:
-        """kill -9 of the primary, and promotion of the standby. Seconds from the kill until it takes writes.
-
-        The promoted one waits for no standby until there is a new one (`seed`).
-        """
+        """kill -9 of the primary, and promotion of the standby. Seconds from the kill until it takes writes."""
         began = time.monotonic()
+        self.lose_primary()
+        self.promote()
+        return time.monotonic() - began
+
+    def lose_primary(self) -> None:
+        """kill -9 of the primary; what is on its way to the standby is lost with it."""
         self.primary.kill()
-        self.failovers += 1
         self.link.cut()
+
+    def promote(self) -> None:
+        """The standby takes the place of a primary that is gone, and waits for no other until there is one (`seed`)."""
+        self.failovers += 1
         self.standby.ask(f"SELECT pg_promote(true, {int(PATIENCE)})")
         self.primary, self.standby = self.standby, self.primary
         assert wait_for(lambda: self.primary.ask("SELECT pg_is_in_recovery()") == [(False,)])
-        return time.monotonic() - began
 
     def close(self) -> None:
         self.primary.close()

@@ -49,9 +49,18 @@ class Remote:
         return answer.status, headers, said
 
 
-def signed_in(nodes: Sequence[Place], holder: Holder) -> str:
-    """An authorization code for a client, by a person who signs in, each step at another node."""
-    browser = Browser(cast("Any", Remote(nodes)), host=f"127.0.0.1:{nodes[0].port}")
+def browsing(nodes: Sequence[Place]) -> Browser:
+    """A browser in which nobody has signed in yet."""
+    return Browser(cast("Any", Remote(nodes)), host=f"127.0.0.1:{nodes[0].port}")
+
+
+async def code_for(browser: Browser, holder: Holder) -> str:
+    """An authorization code for a client, by a person who signs in if that is asked for."""
     client = SimpleNamespace(id=holder.client_id, redirect_uris=(CALLBACK,))
     walking = object.__new__(Issuer)  # of which only its steps are wanted: the application is elsewhere
-    return asyncio.run(walking.code(browser, cast("Any", client), holder.person))
+    return await walking.code(browser, cast("Any", client), holder.person)
+
+
+def signed_in(nodes: Sequence[Place], holder: Holder) -> str:
+    """An authorization code for a client, by a person who signs in, each step at another node."""
+    return asyncio.run(code_for(browsing(nodes), holder))

@@ -137,9 +137,16 @@ def _lost(family: Family, ask: Ask, presented: Presented, now: int, *, behind: i
 
 
 def _restored(family: Family, ask: Ask, now: int, presented: Presented) -> Settlement:
-    event = _event(What.FAMILY_ENDED, family, ask, now, presented.generation)._replace(reason=Reason.RESTORED)
+    event = _event(What.FAMILY_ENDED, family, ask, now, presented.generation)
+    event = event._replace(reason=Reason.RESTORED, detail=_short(family, presented))
     ended = Ended(now, Reason.RESTORED)
     return Settlement(Verdict.REFUSE, family, family.head, ended, events=(event,), refusal=Refusal.RESTORED)
+
+
+def _short(family: Family, presented: Presented) -> str:
+    """How far a row is behind a token, for the trail: the difference is what the store lost. Empty when it is not."""
+    known = family.head.generation
+    return f"the row knew generation {known}" if presented.generation > known else ""
 
 
 def _adopt(
@@ -151,7 +158,7 @@ def _adopt(
     )
     settlement = _go_on(family._replace(head=head), ask, successor, policy, now)
     event = _event(What.FAMILY_ADOPTED, family, ask, now, presented.generation)
-    event = event._replace(detail=f"the row knew generation {family.head.generation}")
+    event = event._replace(detail=_short(family, presented))
     return settlement._replace(events=(event, *settlement.events))
 
 
@@ -253,7 +260,7 @@ ALARMS: Final = {Refusal.FORGED: What.FAMILY_FORGED, Refusal.AHEAD: What.FAMILY_
 def _refuse(family: Family, ask: Ask, refusal: Refusal, now: int, presented: Presented, reason: str = "") -> Settlement:
     what = ALARMS.get(refusal, What.FAMILY_REFUSED)
     event = _event(what, family, ask, now, presented.generation)
-    event = event._replace(reason=reason or refusal, client_id=ask.client_id)
+    event = event._replace(reason=reason or refusal, client_id=ask.client_id, detail=_short(family, presented))
     return Settlement(Verdict.REFUSE, family, events=(event,), refusal=refusal)
 
 
