@@ -1,4 +1,5 @@
-"""Many who need the catalog look once; when that look fails, each of them hears of that very failure."""
+"""Many who need the catalog look once; when that look fails, each of them hears of that very failure. A store that went
+back is looked at no more often than any other."""
 
 import asyncio
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 import pytest
 
 from evergrant.clock import FixedClock
+from evergrant.domain.epoch import Epoch
 from evergrant.domain.policy import Limits
 from evergrant.issuer.catalog import Catalog
 from evergrant.keys.local import LENGTH, LocalKek
@@ -53,3 +55,28 @@ async def test_whoever_waited_for_a_look_that_failed_is_told_so_also_when_the_ne
     with pytest.raises(StoreUnavailable):
         await second
     assert store.asked == 2
+
+
+class Back:
+    """A store that has forgotten its last change of clients or keys."""
+
+    def __init__(self, knows: int, told: int) -> None:
+        self.revision, self.seen_revision, self.asked = knows, told, 0
+
+    async def read(self, _: Any) -> Any:
+        self.asked += 1
+        return self.revision, ({}, [], Epoch(self.revision, 0))
+
+
+async def test_o_03_a_change_that_was_heard_of_and_lost_costs_one_look_and_the_next_change_is_heard_of() -> None:
+    clock, store = FixedClock(), Back(knows=9, told=10)
+    catalog = Catalog(store, LocalKek(bytes(LENGTH)), clock, Limits())  # type: ignore[arg-type]
+    for _ in range(5):
+        await catalog.fresh()
+    assert store.asked == 1
+    assert catalog.epoch.number == 9
+    store.revision = store.seen_revision = 11
+    await catalog.fresh()
+    assert (store.asked, catalog.epoch.number) == (2, 11)
+    clock.advance(1)
+    assert catalog.stale, "it is looked for, heard of or not"

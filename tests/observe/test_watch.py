@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import pytest
 
 from evergrant.clock import FixedClock
+from evergrant.domain.reason import Refusal
 from evergrant.entropy import SeededEntropy
 from evergrant.observe.metrics import Metrics
 from evergrant.observe.watch import Watch
-from evergrant.protocol.error import Code, Refused
+from evergrant.protocol.error import Code, Refused, refused
 
 
 @dataclass
@@ -52,6 +53,18 @@ def test_a_refusal_is_counted_told_with_its_detail_and_named(watch, caplog):
     assert record.evergrant_fields["detail"] == "family ended: idle"
     assert record.evergrant_fields["network"] == "192.0.2.1"
     assert counted(watch, 'evergrant_refusals_total{reason="invalid_grant"} 1')
+
+
+@pytest.mark.parametrize("alarm", [Refusal.AHEAD, Refusal.FORGED])
+def test_o_03_what_only_an_operator_can_mend_is_a_warning_and_drowns_in_no_flood(watch, caplog, alarm):
+    for _ in range(1_000):
+        watch.refused("token", refused(Refusal.MALFORMED), Asked())
+    identity = watch.refused("token", refused(alarm), Asked())
+
+    record = caplog.records[-1]
+    assert record.levelno == logging.WARNING
+    assert record.evergrant_fields["reason"] == alarm
+    assert record.evergrant_fields["error_id"] == identity
 
 
 def test_trouble_of_ours_is_a_warning_and_a_fault_an_error_with_its_traceback(watch, caplog):

@@ -33,7 +33,7 @@ class Catalog:
     def __init__(self, store: Store, kek: Kek, clock: Clock, limits: Limits, refusals: Refusals | None = None) -> None:
         self._store, self._kek, self._clock, self._limits = store, kek, clock, limits
         self.refusals: Final = refusals or Refusals()
-        self._revision = -1
+        self._revision = self._heard = -1
         self._checked = 0.0
         self._looking: asyncio.Future[None] | None = None
         self._clients: Mapping[str, Client] = {}
@@ -49,7 +49,7 @@ class Catalog:
     def stale(self) -> bool:
         """Whether a change was seen, or it is time to look for one."""
         late = self._clock.monotonic() - self._checked >= STALE_SECONDS
-        return late or self._store.seen_revision > self._revision
+        return late or self._store.seen_revision > max(self._revision, self._heard)
 
     async def fresh(self) -> None:
         """Reload when this is stale; whoever comes meanwhile waits for the same look. Raises `StoreUnavailable`."""
@@ -76,9 +76,11 @@ class Catalog:
         return self._revision != before
 
     async def _look(self) -> None:
-        moment = self._clock.monotonic()
+        # What was heard of before a look is settled by it: a store that lost its last commits may never come so far
+        # again (attack O-03), and would be looked at for every request.
+        moment, heard = self._clock.monotonic(), self._store.seen_revision
         revision, loaded = await self._store.read(_load(self._revision))
-        self._checked = moment
+        self._checked, self._heard = moment, heard
         if loaded is not None:
             clients, keys, self.epoch = loaded
             self.ring = Ring(keys, self._kek)

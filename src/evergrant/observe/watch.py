@@ -11,6 +11,7 @@ import logging
 from typing import Final, Protocol
 
 from evergrant.clock import Clock
+from evergrant.domain.reason import Refusal
 from evergrant.entropy import Entropy
 from evergrant.observe.instruments import Counter, Histogram
 from evergrant.observe.log import fields
@@ -20,6 +21,8 @@ from evergrant.protocol.error import Code, Refused
 _LOG: Final = logging.getLogger("evergrant.requests")
 _CLASSES: Final = ("other", "other", "2xx", "3xx", "4xx", "5xx")
 _SERVER_ERROR: Final = 500
+# What an operator must hear of, however many ordinary refusals of the same code there are (attack O-03).
+_ALARMS: Final = frozenset({Refusal.FORGED, Refusal.AHEAD})
 
 
 class Asked(Protocol):
@@ -69,9 +72,10 @@ class Watch:
         """Count a refusal, log it unless there are many of its kind, and return its error id."""
         self.metrics.refusals.add(error.code)
         identity = error_id(self._entropy)
+        alarm = error.detail in _ALARMS
         self._refusals.tell(
-            error.code,
-            logging.WARNING if error.status >= _SERVER_ERROR else logging.INFO,
+            error.detail if alarm else error.code,
+            logging.WARNING if alarm or error.status >= _SERVER_ERROR else logging.INFO,
             error_id=identity,
             endpoint=route,
             status=error.status,

@@ -242,7 +242,7 @@ class Tx(Protocol):
     def endings(self) -> Endings: ...
 
     def revision(self) -> int:
-        """A number that grows whenever clients or keys change, so that caches know they are old."""
+        """A number that grows, by whatever, when clients or keys change, so that caches know they are old."""
         ...
 
     def turn(self) -> None:

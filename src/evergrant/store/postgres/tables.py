@@ -16,9 +16,12 @@ from evergrant.store.postgres.horizon import Horizon
 R = TypeVar("R")
 CHANNEL: Final = "evergrant_revision"
 REVISION: Final = "SELECT value FROM evergrant.meta WHERE name = 'revision'"
-# Told with the commit, so that the caches of every node that listens are old the moment this is true.
+# Told with the commit, so that the caches of every node that listens are old the moment this is true. Microseconds
+# rather than a count: after a failover that lost a turn, no later one may have the number that a node knows (O-03).
 _TURN: Final = (
-    "WITH turned AS (UPDATE evergrant.meta SET value = value + 1 WHERE name = 'revision' RETURNING value)"
+    "WITH turned AS (UPDATE evergrant.meta"
+    " SET value = greatest(value + 1, (extract(epoch FROM now()) * 1000000)::bigint)"
+    " WHERE name = 'revision' RETURNING value)"
     " SELECT value, pg_notify('evergrant_revision', value::text) FROM turned"
 )
 

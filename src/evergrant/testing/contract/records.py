@@ -211,8 +211,8 @@ class RecordsContract(ContractFixtures):
             await store.write(fails)
         assert await store.read(lambda tx: tx.revision()) == before == store.seen_revision
         await store.write(lambda tx: tx.turn())
-        assert store.seen_revision == before + 1
-        assert await store.read(lambda tx: tx.revision()) == before + 1
+        assert store.seen_revision > before
+        assert await store.read(lambda tx: tx.revision()) == store.seen_revision
 
     async def test_a_05_text_of_every_script_comes_back_unchanged(self, store: Store) -> None:
         odd = "\u202eevil\u0000\ufffd\U0001f98a e\u0301 \u00e9 'quote\" \\ null \x7f"
