@@ -118,6 +118,20 @@ async def test_a_feed_that_never_speaks_costs_a_request_its_budget(stand: Stand,
         assert refused.challenges() == ()
 
 
+async def test_everything_that_does_not_answer_costs_a_request_one_budget_together(stand: Stand, feed: Feed) -> None:
+    """The feed that is waited for, the keys, a key that is new, and the introspection endpoint."""
+    slow = stand.site.pages["/jwks"]
+    slow.dribble, slow.pause = len(slow.body), 0.1
+    stand.site.put("/introspect", {"active": True})
+    stand.site.pages["/introspect"].dribble, stand.site.pages["/introspect"].pause = 3, 5.0
+    asking = Introspection("api", SECRET, f"{stand.issuer}/introspect")
+    async with following(stand, feed, WhenBlind.INTROSPECT, introspection=asking) as verifier:
+        for token in (stand.token(), "opaque"):
+            begun = time.monotonic()
+            assert (await refusal(verifier, f"Bearer {token}")).status == 503
+            assert time.monotonic() - begun < 1.5
+
+
 async def test_the_bound_a_silent_feed_is_believed_for_three_beats_and_no_longer(stand: Stand, feed: Feed) -> None:
     async with following(stand, feed) as verifier:
         await heard(verifier, feed)
@@ -186,6 +200,8 @@ async def test_a_feed_that_was_cut_is_resumed_where_it_was_cut(stand: Stand, fee
         b'event: ending\nid: 9.x\ndata: {"at":1}\n\n',
         b'event: ending\nid: 9.x\ndata: {"at":1,"until":2,"planet":"earth"}\n\n',
         b"event: beat\nid: 9.x\ndata: {}\n\n",
+        b'event: beat\nid: 9.x\ndata: {"now":1%b,"every":1.0}\n\n' % (b"0" * 400),
+        b'event: ending\nid: 9.x\ndata: {"at":1%b,"until":2,"jti":"j"}\n\n' % (b"0" * 400),
         b"event: ending\nid: nonsense\r\ndata: x\n\n",
         b"x" * 70_000,
         b"\xff\xff\n\n",
@@ -268,3 +284,8 @@ async def test_a_clock_that_ran_ahead_makes_no_ending_look_over(stand: Stand, fe
         await told(verifier, feed, ending(families=("fam_1",)))
         stand.clock.set(NOW)
         assert await why(verifier, stand.token()) is Why.ENDED
+
+
+def test_a_leeway_that_outlasts_what_the_feed_remembers_is_told_at_once(stand: Stand) -> None:
+    with pytest.raises(ValueError, match="leeway"):
+        stand.verifier(follow=Follow("api", SECRET), leeway=301)

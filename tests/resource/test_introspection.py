@@ -84,6 +84,8 @@ async def test_a_hundred_requests_with_one_token_ask_once_and_a_no_is_kept_for_a
         ({"token_type": "refresh_token"}, Why.REFRESH_TOKEN),
         ({"typ": "Refresh"}, Why.REFRESH_TOKEN),
         ({"typ": "ID"}, Why.ID_TOKEN),
+        ({"token_use": "refresh_token"}, Why.REFRESH_TOKEN),
+        ({"token_use": "id"}, Why.ID_TOKEN),
         ({"active": "true"}, Why.INACTIVE),
         ({"active": 1}, Why.INACTIVE),
         ({"scope": 7}, Why.CLAIMS),
@@ -164,6 +166,13 @@ async def test_r9701_8_a_signed_answers_are_of_their_type_and_for_this_api_alone
 
     good = signed(stand.signer, said, typ=kind)
     assert await asked(good) is None
+    async with stand.verifier(introspection=asking, limits=QUICK) as verifier:
+        stand.site.put(ASK, good.encode(), **{"content-type": f"application/{kind}"})
+        await verifier.verify_token(f"{OPAQUE}-1")
+        stand.publish(stand.signer.public, signer(name="newest").public)
+        newest = signed(signer(name="newest"), said, typ=kind)
+        stand.site.put(ASK, newest.encode(), **{"content-type": f"application/{kind}"})
+        await verifier.verify_token(f"{OPAQUE}-2")  # a key that is new is looked for once, as for a token
     bad = [
         signed(stand.signer, said), signed(stand.signer, said, typ="JWT"),
         signed(stand.signer, {**said, "aud": "other"}, typ=kind), signed(stand.signer, {**said, "iss": "x"}, typ=kind),
@@ -175,3 +184,22 @@ async def test_r9701_8_a_signed_answers_are_of_their_type_and_for_this_api_alone
     assert await asked(good, "application/json") is Why.INTROSPECTION_UNREACHABLE
     async with stand.verifier() as verifier:
         assert await why(verifier, good) is Why.INTROSPECTION_ANSWER
+
+
+def test_requests_that_another_loop_left_in_the_air_take_no_place(issuer: TokenIssuer) -> None:
+    asking = Introspection(*issuer.credentials, at_once=1)
+    verifier = Verifier.for_issuer(issuer.url, audience=issuer.audience, introspection=asking)
+    left, token = asyncio.new_event_loop(), issuer.opaque()
+    verifying = left.create_task(verifier.verify_token(token))
+    while not verifier._asking._introspector._flights:
+        left.run_until_complete(asyncio.sleep(0))
+
+    async def here() -> str:
+        return (await verifier.verify_token(issuer.opaque())).family
+
+    try:
+        assert asyncio.run(here()).startswith("fam_")  # as a process does that was forked meanwhile
+    finally:
+        left.run_until_complete(verifying)
+        left.run_until_complete(verifier.close())
+        left.close()

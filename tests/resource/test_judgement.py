@@ -264,3 +264,9 @@ async def test_a_token_seen_before_is_refused_when_its_time_is_over(stand: Stand
     stand.clock.advance(1)
     assert await why(verifier, token) is Why.EXPIRED
     assert await why(verifier, token) is Why.EXPIRED
+
+
+async def test_r6749_3_3_a_scopes_are_parted_by_spaces_alone(stand: Stand, verifier: Verifier) -> None:
+    for said in ("read\u00a0admin", "read\tadmin", "read\u2003admin", "read\x1cadmin"):
+        access = await verifier.verify_token(stand.token(scope=f" read  {said} ", jti=said))
+        assert access.scopes == {"read", said}

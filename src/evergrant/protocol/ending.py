@@ -13,7 +13,7 @@ A family and a single token never live again, so `fam` and `jti` hold whatever `
 go on, so there `iat` counts. An end of few families names them; a mass end (a client with a million) is one ending.
 A token that was exchanged (RFC 8693) belongs to its family's client, too: `client_id` agrees with the claim `client_id`
 or with the claim `fam_client`, which such tokens have.
-`until` is when the last token it could mean has expired, with a margin for clocks: then it may be forgotten, but not
+`until` is when the last token it could mean has expired, with a `MARGIN` for clocks: then it may be forgotten, but not
 sooner than `until - at` seconds after it was heard of, for an issuer's clock may have stood in the past.
 A session's end arrives as the families that ended with it, for offline ones live on.
 
@@ -52,6 +52,10 @@ START: Final = "0.0"
 STALE_BEATS: Final = 3
 MOST_FAMILIES: Final = 100
 """Of one ending; an end of more families names what they have in common, or takes several endings."""
+LATEST: Final = 253_402_300_799
+"""The end of the year 9999: whatever lies beyond is no time."""
+MARGIN: Final = 300
+"""Seconds of `until` that are for clocks that differ; no leeway may be longer, or what is dead would live again."""
 MOST_CURSOR: Final = 64
 MOST_FRAME: Final = 65_536
 MOST_PAGE: Final = 1_000
@@ -262,17 +266,19 @@ def _line(ending: Ending) -> _Line:
 def _ending(line: _Line) -> Ending:
     if not (line.fam or line.jti or line.sub or line.client_id):
         raise Unreadable("an ending names nothing that is known here")
+    if not 0 <= line.at <= line.until <= LATEST:
+        raise Unreadable("an ending is over before it began, or at no time")
     return Ending(line.at, line.until, line.fam, line.jti, line.sub, line.client_id)
 
 
 def _beat(now: int, every: float) -> Beat:
-    if not 0 < every < 3_600:  # noqa: PLR2004 - an hour of silence is no beat
-        raise Unreadable("a beat is more than nothing and less than an hour")
+    if not (0 < every < 3_600 and 0 <= now <= LATEST):  # noqa: PLR2004 - an hour of silence is no beat
+        raise Unreadable("a beat is more than nothing and less than an hour, and told at some time")
     return Beat(now, every)
 
 
 __all__ = [
-    "MEDIA_TYPE", "METADATA", "MOST_FAMILIES", "MOST_PAGE", "PATH", "STALE_BEATS", "START", "Beat", "Ending", "Frame",
-    "Frames", "Kind", "Page", "Unreadable", "beat_frame", "ending_frame", "entity_tag", "read_cursor", "read_ending",
-    "read_page", "reset_frame", "write_ending", "write_page",
+    "MARGIN", "MEDIA_TYPE", "METADATA", "MOST_FAMILIES", "MOST_PAGE", "PATH", "STALE_BEATS", "START", "Beat", "Ending",
+    "Frame", "Frames", "Kind", "Page", "Unreadable", "beat_frame", "ending_frame", "entity_tag", "read_cursor",
+    "read_ending", "read_page", "reset_frame", "write_ending", "write_page",
 ]  # fmt: skip

@@ -1,16 +1,18 @@
 """What is asked of the issuer, in its order: its keys, what has ended, and what an opaque token is worth."""
 
+import asyncio
 from typing import Final
 
 from evergrant.entropy import Entropy
 from evergrant.fetch.fetcher import Fetcher
+from evergrant.protocol.ending import MARGIN
 from evergrant.resource import kinds
 from evergrant.resource.access import Access
 from evergrant.resource.authorization import Presented
 from evergrant.resource.claims import judge
 from evergrant.resource.core import Core
 from evergrant.resource.discovery import Directory
-from evergrant.resource.follow import Follow, Follower
+from evergrant.resource.follow import Follow, Follower, WhenBlind
 from evergrant.resource.introspection import Introspection, Introspector
 from evergrant.resource.key_source import KeySource
 from evergrant.resource.refused import Refused, Why
@@ -28,10 +30,12 @@ class Asking:
         self._keys: Final = KeySource(core, fetcher, self._directory, keys_url)
         self._introspector = None
         if introspection is not None:
-            self._introspector = Introspector(introspection, core, fetcher, self._directory)
+            self._introspector = Introspector(introspection, core, fetcher, self._directory, self._keys)
         self._follower = None if follow is None else Follower(follow, core, fetcher, self._directory, entropy)
-        if follow is not None and follow.when_blind.value == "introspect" and introspection is None:
+        if follow is not None and follow.when_blind is WhenBlind.INTROSPECT and introspection is None:
             raise ValueError("who introspects when the feed is silent must say how: introspection is missing")
+        if follow is not None and core.rules.leeway > MARGIN:
+            raise ValueError(f"a feed remembers {MARGIN} seconds longer than tokens live: the leeway cannot be more")
 
     def start(self) -> None:
         """Begin what runs in the background, in the running loop."""
@@ -49,26 +53,27 @@ class Asking:
 
     async def access(self, presented: Presented) -> Access:
         """The access behind a token that memory does not know. Raises `Refused`."""
+        by = asyncio.get_running_loop().time() + self._core.limits.budget_seconds
         if self._follower is not None:
-            await self._follower.ready()
+            await self._follower.ready(by)
         if not presented.dotted:
-            return await self._opaque(presented)
-        access = await self._signed(presented)
+            return await self._opaque(presented, by)
+        access = await self._signed(presented, by)
         if self._follower is not None and self._follower.blind and self._introspector is not None:
-            await self._introspector.claims(presented.token)
+            await self._introspector.claims(presented.token, by)
         return access
 
-    async def _signed(self, presented: Presented) -> Access:
+    async def _signed(self, presented: Presented, by: float) -> Access:
         core = self._core
-        await self._keys.ready()
+        await self._keys.ready(by)
         access = core.judged(presented)
-        if access is None and await self._keys.again():
+        if access is None and await self._keys.again(by):
             access = core.judged(presented)
         if access is None:
             raise Refused(Why.UNKNOWN_KEY, "the issuer publishes no key of that id and algorithm")
         return access
 
-    async def _opaque(self, presented: Presented) -> Access:
+    async def _opaque(self, presented: Presented, by: float) -> Access:
         token, core = presented.token, self._core
         kind = kinds.of_text(token)
         if kind is not None and (kind is not Why.OPAQUE or self._introspector is None):
@@ -78,9 +83,7 @@ class Asking:
         if self._introspector is None:
             raise Refused(Why.NOT_A_TOKEN, "no JWT, and no introspection is set up")
         how, (epoch, revision) = self._introspector.how, core.mark()
-        if how.signed:
-            await self._keys.ready()
-        said = await self._introspector.claims(token)
+        said = await self._introspector.claims(token, by)
         now = core.clock.now()
         access = judge(_completed(said, core, how, now), core.rules, now, opaque=True)
         core.living(access)

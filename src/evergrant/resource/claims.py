@@ -106,7 +106,7 @@ def scopes_of(claims: Mapping[str, Any], shape: Shape) -> frozenset[str]:
         if name in claims:
             value = claims[name]
             if isinstance(value, str):
-                return frozenset(value.split())
+                return frozenset(filter(None, value.split(" ")))  # RFC 6749 section 3.3: no other space parts them
             if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
                 return frozenset(value)
             raise Refused(Why.CLAIMS, f"{name} is neither text nor a list of texts")

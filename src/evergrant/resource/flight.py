@@ -28,10 +28,11 @@ class Flight(Generic[R]):
         task = self._task
         return task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop()
 
-    async def join(self, seconds: float) -> bool:
-        """Wait for the errand; whether it came back in time."""
-        done, _ = await asyncio.wait([self.start()], timeout=seconds)
-        return bool(done)
+    async def join(self, by: float) -> bool:
+        """Wait for the errand until *by*, of the loop's time; whether it came back in time."""
+        task = self.start()
+        await asyncio.wait([task], timeout=max(by - asyncio.get_running_loop().time(), 0.0))
+        return task.done()
 
     async def stop(self) -> None:
         """End what is under way."""

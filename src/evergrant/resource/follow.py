@@ -87,15 +87,15 @@ class Follower:
         """Whether what has ended is not known well enough, and that matters."""
         return self._core.clock.monotonic() > self._core.feed_until
 
-    async def ready(self) -> None:
-        """See to it that the feed is followed; wait a little where it is just being opened.
+    async def ready(self, by: float) -> None:
+        """See to it that the feed is followed; wait until *by*, of the loop's time, where it is just being opened.
 
         Raises `Refused` when nothing may be accepted without it.
         """
         self.start()
         if self.blind:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._core.limits.budget_seconds):
+                async with asyncio.timeout_at(by):
                     await self._news.wait()
         if self.blind and self.how.when_blind is WhenBlind.REFUSE:
             raise Refused(Why.FEED_SILENT, "it is not known what has ended")

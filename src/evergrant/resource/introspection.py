@@ -16,6 +16,7 @@ from evergrant.protocol.compact import Unreadable, json_object
 from evergrant.resource.core import Core
 from evergrant.resource.discovery import Directory, Undiscovered
 from evergrant.resource.flight import Flight
+from evergrant.resource.key_source import KeySource
 from evergrant.resource.refused import Refused, Why
 from evergrant.resource.signed_answer import MEDIA_TYPE, Accept, answer_of
 
@@ -45,27 +46,31 @@ class Introspection:
 class Introspector:
     """Asks. What it learns that is good is remembered by the core, by whoever asked it."""
 
-    def __init__(self, how: Introspection, core: Core, fetcher: Fetcher, directory: Directory) -> None:
+    def __init__(
+        self, how: Introspection, core: Core, fetcher: Fetcher, directory: Directory, keys: KeySource
+    ) -> None:  # fmt: skip
         self.how: Final = how
         self._core: Final = core
+        self._keys: Final = keys
         self._fetcher: Final = fetcher
         self._directory: Final = directory
         self._flights: dict[str, Flight[dict[str, Any]]] = {}
         self._inactive: dict[str, float] = {}
 
-    async def claims(self, token: str) -> dict[str, Any]:
-        """What the issuer says of an active token. Raises `Refused`."""
+    async def claims(self, token: str, by: float) -> dict[str, Any]:
+        """What the issuer says of an active token, if it does so until *by*, of the loop's time. Raises `Refused`."""
         now = self._core.clock.monotonic()
         if self._inactive.get(token, now) > now:
             raise Refused(Why.INACTIVE, "the issuer said so a moment ago")
         flight = self._flights.get(token)
         if flight is None or not flight.flying:
+            if len(self._flights) >= self.how.at_once:  # what another loop left behind, before a fork perhaps, is gone
+                self._flights = {key: other for key, other in self._flights.items() if other.flying}
             if len(self._flights) >= self.how.at_once:
                 raise Refused(Why.INTROSPECTION_UNREACHABLE, f"{self.how.at_once} requests are in the air already")
             flight = self._flights[token] = Flight(lambda: self._ask(token))
         task = flight.start()
-        await asyncio.wait([task], timeout=self._core.limits.budget_seconds)
-        if not task.done() or task.cancelled():
+        if not await flight.join(by) or task.cancelled():
             raise Refused(Why.INTROSPECTION_UNREACHABLE, "no answer within the budget")
         try:
             return dict(task.result())
@@ -99,20 +104,28 @@ class Introspector:
             url = how.url or (await self._directory.look()).introspection
             if not url:
                 raise Undiscovered("the issuer's document names no introspection_endpoint")  # noqa: TRY301
-            return self._read(await self._fetcher.post(url, headers, body))
+            answer = await self._fetcher.post(url, headers, body)
+            if answer.status != _FOUND:
+                raise Unreadable(f"the introspection endpoint answers {answer.status}")  # noqa: TRY301 - one place words it
+            return await self._signed(answer) if how.signed else json_object(answer.body)
         except (Unfetched, Undiscovered, Unreadable, OSError) as error:
             self._directory.forget()
             raise Refused(Why.INTROSPECTION_UNREACHABLE, f"{type(error).__name__}: {error}") from error
 
-    def _read(self, answer: Fetched) -> dict[str, Any]:
-        if answer.status != _FOUND:
-            raise Unreadable(f"the introspection endpoint answers {answer.status}")
-        if not self.how.signed:
-            return json_object(answer.body)
+    async def _signed(self, answer: Fetched) -> dict[str, Any]:
+        """What a signed answer says. A key that is new is looked for as one of a token (attack J-14)."""
         if answer.media_type != MEDIA_TYPE:
             raise Unreadable("the answer is not signed")
         core = self._core
-        return answer_of(answer.body, core.keys, Accept(core.rules, self.how.client_id, core.clock.now()))
+        by = asyncio.get_running_loop().time() + core.limits.fetch_seconds
+        await self._keys.ready(by)
+        accept = Accept(core.rules, self.how.client_id, core.clock.now())
+        found = None if core.keys is None else answer_of(answer.body, core.keys, accept)
+        if found is None and await self._keys.again(by) and core.keys is not None:
+            found = answer_of(answer.body, core.keys, accept)
+        if found is None:
+            raise Unreadable("an answer with a key that the issuer does not publish")
+        return found
 
     def _remember_inactive(self, token: str) -> None:
         if len(self._inactive) >= self._core.limits.most_tokens:

@@ -33,28 +33,28 @@ class KeySource:
         self._usable_until = NEVER
         self._trouble = "not asked yet"
 
-    async def ready(self) -> None:
-        """See to it that there are keys that may be used. Raises `Refused`."""
+    async def ready(self, by: float) -> None:
+        """See to it that there are keys that may be used, and wait no longer than *by*. Raises `Refused`."""
         core, now = self._core, self._core.clock.monotonic()
         if core.keys is not None and now <= core.keys_until:
             return
         if core.keys is None or now > self._usable_until:
             if self._flight.flying or now - self._tried_at >= core.limits.floor_seconds:
-                await self._flight.join(core.limits.budget_seconds)
+                await self._flight.join(by)
             if core.keys is None or core.clock.monotonic() > self._usable_until:
                 raise Refused(Why.KEYS_UNREACHABLE, self._trouble)
             return
         core.keys_until = min(now + core.limits.floor_seconds, self._usable_until)
         self._flight.start()
 
-    async def again(self) -> bool:
-        """Look for a key that was not there; at most once in the floor. Whether the set was fetched again."""
-        now, limits = self._core.clock.monotonic(), self._core.limits
+    async def again(self, by: float) -> bool:
+        """Look for a key that was not there; at most once in the floor. Whether the set was fetched again by *by*."""
         if not self._flight.flying:
-            if now - self._asked_again_at < limits.floor_seconds:
+            now = self._core.clock.monotonic()
+            if now - self._asked_again_at < self._core.limits.floor_seconds:
                 return False
             self._asked_again_at = now
-        return await self._flight.join(limits.budget_seconds)
+        return await self._flight.join(by)
 
     async def stop(self) -> None:
         """End a fetch that is under way."""

@@ -34,6 +34,13 @@ _HABITS: Final[Mapping[object, Why]] = {
     "Logout": Why.LOGOUT_TOKEN,
 }
 """Keycloak's claim `typ`."""
+_USES: Final[Mapping[object, Why]] = {
+    "refresh_token": Why.REFRESH_TOKEN,
+    "refresh": Why.REFRESH_TOKEN,
+    "id_token": Why.ID_TOKEN,
+    "id": Why.ID_TOKEN,
+}
+"""The claim `token_use` of Ory Hydra's answers and of Amazon Cognito's tokens."""
 
 
 def of_text(token: str) -> Why | None:
@@ -64,6 +71,6 @@ def of_jwt(typ: str, claims: Mapping[str, Any]) -> Why:
 
 
 def of_habit(claims: Mapping[str, Any]) -> Why | None:
-    """What a claim `typ` says that a product puts into its tokens; None for an access token, or no such claim."""
-    habit = claims.get("typ")
-    return _HABITS.get(habit) if isinstance(habit, str) else None
+    """What a product says in a claim of its own; None for an access token, or where it says nothing."""
+    habit, use = claims.get("typ"), claims.get("token_use")
+    return _HABITS.get(habit if isinstance(habit, str) else "") or _USES.get(use if isinstance(use, str) else "")

@@ -22,18 +22,22 @@ class Accept(NamedTuple):
     now: int
 
 
-def answer_of(body: bytes, keys: KeySet | None, accept: Accept) -> dict[str, Any]:
-    """The members of `token_introspection`. Raises `Unreadable`."""
+def answer_of(body: bytes, keys: KeySet, accept: Accept) -> dict[str, Any] | None:
+    """The members of `token_introspection`; None when its key is not among *keys*. Raises `Unreadable`."""
     parts = body.strip().split(b".")
-    if len(parts) != 3 or keys is None:  # noqa: PLR2004 - RFC 7515 section 7.1
-        raise Unreadable("no signed answer, or no keys to check it with")
+    if len(parts) != 3:  # noqa: PLR2004 - RFC 7515 section 7.1
+        raise Unreadable("no signed answer")
     try:
         kid, alg, typ = read_header(json_object(raw(parts[0])), accept.rules.algorithms)
     except Refused as error:
         raise Unreadable(f"a signed answer with a header that is not taken: {error.why}") from error
     check = chosen(keys, kid, alg)
-    if typ != TYPE or check is None or not check(parts[0] + b"." + parts[1], raw_exact(parts[2])):
-        raise Unreadable("an answer of another type, or not signed by the issuer")
+    if typ != TYPE:
+        raise Unreadable("an answer of another type")
+    if check is None:
+        return None
+    if not check(parts[0] + b"." + parts[1], raw_exact(parts[2])):
+        raise Unreadable("an answer that the issuer did not sign")
     claims = json_object(raw(parts[1]))
     audience, issued_at = claims.get("aud"), claims.get("iat")
     if claims.get("iss") != accept.rules.issuer or audience not in (accept.client_id, [accept.client_id]):

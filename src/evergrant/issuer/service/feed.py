@@ -19,9 +19,10 @@ from evergrant.clock import Clock
 from evergrant.domain import base64url
 from evergrant.domain.ending import End
 from evergrant.issuer.catalog import Catalog
-from evergrant.issuer.service.lasting import MARGIN, configured, longest
+from evergrant.issuer.service.lasting import configured, longest
 from evergrant.issuer.settings import Settings
 from evergrant.protocol.ending import (
+    MARGIN,
     MOST_PAGE,
     START,
     Beat,

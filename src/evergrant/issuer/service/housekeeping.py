@@ -18,6 +18,7 @@ from evergrant.issuer.service import lasting, sessions
 from evergrant.issuer.service.key_rotation import KeyRotation
 from evergrant.issuer.settings import Settings
 from evergrant.keys import lifecycle
+from evergrant.protocol.ending import MARGIN
 from evergrant.store.port import Store, Swept, Tx
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ class Housekeeper:
     async def _endings(self, settings: Settings, now: int) -> None:
         """Forget the ends that no access token can be meant by any more."""
         lasts = await self._write(lambda tx: lasting.remember(tx, settings, now))
-        horizon = now - self._clock.lead - lasts - lasting.MARGIN
+        horizon = now - self._clock.lead - lasts - MARGIN
         await self._all(lambda tx: tx.endings.sweep(horizon, self._batch))
 
     async def _all(self, sweep: Callable[[Tx], int], most: int = MOST_BATCHES) -> int:

@@ -8,10 +8,9 @@ from typing import Final
 
 from evergrant.domain.throttle import Bucket
 from evergrant.issuer.settings import Settings
+from evergrant.protocol.ending import MARGIN
 from evergrant.store.port import Tx
 
-# Of an issuer and its resource servers, or of two issuers on one store; beyond this a clock is called suspect.
-MARGIN: Final = 300
 KEPT: Final = "longest access token"
 _PAGE: Final = 500
 
