@@ -37,7 +37,9 @@ _EXPIRE: Final = (
     f"UPDATE evergrant.family f SET ended_at = %(now)s, sealed = NULL, reason = {_LATE}"  # noqa: S608 - constants
     " FROM (SELECT id, sealed IS NOT NULL AS held FROM evergrant.family WHERE id > %(after)s AND id <= %(last)s"
     " AND ended_at IS NULL AND least(absolute_end, idle_end) <= %(now)s) late"
-    f" WHERE f.id = late.id RETURNING {', '.join(f'f.{name}' for name in COLUMNS.split(', '))}, late.held"
+    # Asked again of the row itself: one that was refreshed or ended while it was waited for is left as it is.
+    " WHERE f.id = late.id AND f.ended_at IS NULL AND least(f.absolute_end, f.idle_end) <= %(now)s"
+    f" RETURNING {', '.join(f'f.{name}' for name in COLUMNS.split(', '))}, late.held"
 )
 # A row that a refresh holds at this moment is left for the next walk: its successor is being replaced anyway.
 _ERASE: Final = (
