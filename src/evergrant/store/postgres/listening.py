@@ -58,14 +58,19 @@ class Listening:
         try:
             if connection.prepare_threshold is None:
                 return False
+            # What is told while something is asked comes with the answer.
+            connection.add_notify_handler(lambda told: self._heard(told.payload))
             connection.execute(f"LISTEN {CHANNEL}")
             self._ask(connection)
+            # Not by select(), which cannot watch a file whose number is above 1023: a busy node has as many.
+            watched = select.poll()
+            for file in (connection.pgconn.socket, self._woken):
+                watched.register(file, select.POLLIN)
             while not self._over.is_set():
-                watched = [connection.pgconn.socket, self._woken.fileno()]
-                ready, _, _ = select.select(watched, [], [], LONGEST_SILENCE)
+                ready = watched.poll(LONGEST_SILENCE * 1_000)
                 if not ready:
                     self._ask(connection)
-                elif watched[0] in ready:
+                elif any(file == connection.pgconn.socket for file, _ in ready):
                     self._hear(connection)
             return True
         finally:
@@ -77,6 +82,9 @@ class Listening:
 
     def _hear(self, connection: Connection) -> None:
         connection.pgconn.consume_input()
-        while (heard := connection.pgconn.notifies()) is not None:
-            with suppress(ValueError):  # anybody on the same database may say anything on the channel
-                self._seen(int(heard.extra))
+        while (told := connection.pgconn.notifies()) is not None:
+            self._heard(told.extra)
+
+    def _heard(self, said: str | bytes) -> None:
+        with suppress(ValueError):  # anybody on the same database may say anything on the channel
+            self._seen(int(said))
