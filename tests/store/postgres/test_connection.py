@@ -46,6 +46,16 @@ def test_a_url_that_cannot_be_read_is_not_quoted(url):
         trouble = trouble.__cause__
 
 
+@pytest.mark.parametrize("word", ["12/sec@ret", "sec@ret", "/secret", "12/secret", "se@@cret"])
+def test_a_password_whose_signs_are_not_spelled_out_is_not_taken_for_a_host_or_a_database(word):
+    for rest in ("", ":5432"):
+        with pytest.raises(StoreUnusable, match="written as %40") as caught:
+            address(f"postgresql://ada:{word}@host{rest}/house")
+        assert "cret" not in str(caught.value)
+    for url in ("postgresql://host/house?user=ada", "postgresql:///house", "postgresql://:secret@host/house"):
+        assert address(url).parameters["dbname"] == "house"
+
+
 def test_what_is_shown_of_an_address_leaves_the_password_out():
     place = address(f"postgresql://ada:{SPELLED}@db1,db2:5433/house?sslmode=verify-full")
     assert place.shown.startswith("postgresql://ada@db1")

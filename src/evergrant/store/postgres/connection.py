@@ -69,7 +69,7 @@ def address(url: str) -> Address:
     if not is_address(url):
         raise StoreUnusable("a PostgreSQL database is named by a URL: postgresql://USER@HOST:PORT/DATABASE")
     given = _read(url)
-    if given is None or re.search(r"[^0-9,]", given.get("port", "")):  # part of a password, if it is no number
+    if given is None or _spills(url, given):
         raise StoreUnusable(
             "the database's URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
             "with characters such as @ : / # in a password written as %40 %3A %2F %23"
@@ -79,6 +79,12 @@ def address(url: str) -> Address:
         # Several servers are named: after a failover the one that takes writes is found (attack O-04).
         parameters.setdefault("target_session_attrs", "read-write")
     return Address(parameters, _shown(given))
+
+
+def _spills(url: str, given: dict[str, str]) -> bool:
+    """Whether signs of a password were taken for what divides a URL, so that its rest is now host, port or database."""
+    named = "user" in given or "password" in given
+    return url.count("@") > named or bool(re.search(r"[^0-9,]", given.get("port", "")))
 
 
 def _read(url: str) -> dict[str, str] | None:
@@ -145,21 +151,21 @@ def check(place: Address, connection: Connection, *, read_only: bool = False) ->
     connection.prepare_threshold = None  # behind a transaction pooler nothing may be kept prepared
     try:
         row = connection.execute(_CHECK).fetchone()
+        pooled = row is not None and row[2] != connection.info.backend_pid
+        if not pooled:
+            connection.execute(_WATCHFUL)
     except psycopg.Error as error:
         raise StoreUnusable(sentence(place, error)) from error
     if row is None:
         raise StoreUnusable(f"{place.shown}: the server answered nothing")
-    replica, takes_none, backend, encoding = row
+    replica, takes_none, _, encoding = row
     if encoding != "UTF8":
         raise StoreUnusable(f"{place.shown}: the database is encoded as {encoding}; make one with ENCODING 'UTF8'")
     if replica and not read_only:
         raise StoreUnusable(f"{place.shown}: this server is a replica; name the primary, or all servers in one URL")
     if takes_none and not read_only:
         raise StoreUnusable(f"{place.shown}: the database is read-only")
-    pooled = backend != connection.info.backend_pid
     connection.prepare_threshold = None if pooled else PREPARE_AFTER
-    if not pooled:
-        connection.execute(_WATCHFUL)
     return Facts(version, pooled)
 
 
