@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from evergrant.domain.event import Event, What
 from evergrant.entropy import SeededEntropy
 from evergrant.store.moving import copying
 from evergrant.store.moving.backup import NotEmpty
@@ -31,6 +32,30 @@ async def test_everything_arrives_row_by_row_and_the_source_says_where_it_went(f
     with pytest.raises(StoreUnusable, match="moved to elsewhere"):
         opened(tmp_path / "full.db")
     assert (await Presenter(target, SeededEntropy("x"), ring()).present(token)).given
+
+
+async def test_texts_that_not_every_store_can_hold_keep_nothing_from_moving(opened, tmp_path):
+    source, target = opened(tmp_path / "full.db"), opened(tmp_path / "target.db")
+    odd = "a\0b"
+
+    def work(tx):
+        tx.families.add(specimens.family("odd", label=odd, head=specimens.head(agent=odd)))
+        tx.events.add([Event(NOW, What.FAMILY_STARTED, detail=odd)])
+        tx.buckets.put(specimens.bucket(odd))
+        tx.accounts.put(specimens.account("odd", username=odd))
+
+    await source.write(work)
+    loop, late = asyncio.get_running_loop(), []
+
+    def watching(table, rows):
+        if table == "bucket" and not late:  # its page is copied already, and will be again
+            more = source.write(lambda tx: tx.buckets.put(specimens.bucket("new")))
+            late.append(asyncio.run_coroutine_threadsafe(more, loop))
+        elif table == "event":
+            late[0].result(20)
+
+    assert (await move(source, target, watching)).sums["bucket"].rows == 2
+    assert (await target.read(lambda tx: tx.accounts.find()))[0].username == odd
 
 
 async def test_what_was_written_while_the_snapshot_was_copied_arrives_too(full, token, opened, tmp_path):

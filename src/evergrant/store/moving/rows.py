@@ -13,6 +13,8 @@ Progress = Callable[[str, int], None]
 """Told the name of a table and how many more of its rows are done."""
 
 _ENCODER: Final = msgpack.Encoder()
+# Not every store's text holds NUL; where it does not, this noncharacter stands for it.
+_NUL: Final = "\uffff"
 _MODULUS: Final = 1 << 256
 
 
@@ -32,6 +34,13 @@ class Sum(NamedTuple):
     checksum: str
 
 
+def _digest(row: Row) -> bytes:
+    """The SHA-256 of a row, the same in whichever store it lies."""
+    if any(type(value) is str and "\0" in value for value in row):
+        row = tuple(value.replace("\0", _NUL) if isinstance(value, str) else value for value in row)
+    return sha256(_ENCODER.encode(row)).digest()
+
+
 class Sums:
     """Adds up tables while their rows pass by."""
 
@@ -42,7 +51,7 @@ class Sums:
     def add(self, table: Table, rows: Sequence[Row]) -> None:
         """Add a page."""
         self._rows[table.name] += len(rows)
-        self._totals[table.name] += sum(int.from_bytes(sha256(_ENCODER.encode(row)).digest(), "big") for row in rows)
+        self._totals[table.name] += sum(int.from_bytes(_digest(row), "big") for row in rows)
 
     def result(self) -> dict[str, Sum]:
         return {name: Sum(count, f"{self._totals[name] % _MODULUS:064x}") for name, count in self._rows.items()}

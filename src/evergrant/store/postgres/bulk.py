@@ -66,7 +66,7 @@ class PostgresBulk:
 
     def drop(self, table: Table, keys: Sequence[Value]) -> None:
         statement = f"DELETE FROM evergrant.{table.name} WHERE {table.key} = ANY(%s)"  # noqa: S608 - own names
-        self._ask.count(statement, (list(keys),))
+        self._ask.count(statement, (list(writable(tuple(keys))),))
 
     def clear(self) -> None:
         self._ask.count(f"TRUNCATE {', '.join(f'evergrant.{table.name}' for table in _ALL)}")
