@@ -14,12 +14,16 @@ from typing import Final
 
 import psycopg
 
-from evergrant.store.port import StoreUnavailable
-from evergrant.store.postgres.connection import Address, Connection, closed, connect, is_spent, sentence, translated
+from evergrant.store.port import StoreUnavailable, StoreUnusable
+from evergrant.store.postgres.connection import Address, Connection, closed, connect, is_spent, sentence
 
 LONGEST_WAIT: Final = 5.0
 # Longer than any statement of a transaction may take (`transactions.LONGEST_STATEMENT`).
 LONGEST_SILENCE: Final = 130.0
+
+
+class NoSession(StoreUnavailable):
+    """There was none to be had: nothing was asked of the server, and whoever asks next would hear the same."""
 
 
 class Sessions:
@@ -43,11 +47,11 @@ class Sessions:
     def lent(self) -> Iterator[Connection]:
         """A session in autocommit mode, outside any transaction, for as long as the block runs.
 
-        Raises `StoreUnavailable` when there is none to be had. The driver's errors pass through to the block's caller;
+        Raises `NoSession` when there is none to be had. The driver's errors pass through to the block's caller;
         whatever a block leaves open is rolled back.
         """
         if not self._free.acquire(timeout=self._wait):
-            raise StoreUnavailable(f"{self._place.shown}: every connection was busy for {self._wait:g} seconds")
+            raise NoSession(f"{self._place.shown}: every connection was busy for {self._wait:g} seconds")
         try:
             connection = self._taken()
             self._out.add(connection)
@@ -80,11 +84,15 @@ class Sessions:
     def _taken(self) -> Connection:
         with self._gate:
             if self._closed:
-                raise StoreUnavailable(f"{self._place.shown}: the store is closed")
+                raise NoSession(f"{self._place.shown}: the store is closed")
             if self._idle:
                 return self._idle.pop()  # the one used last: the others may go to sleep
-        with translated(self._place):
+        try:
             connection = self._opener(self._place)
+        except psycopg.Error as error:
+            raise NoSession(sentence(self._place, error)) from error
+        except StoreUnusable as error:
+            raise NoSession(str(error)) from error
         connection.silence = self._silence
         return connection
 

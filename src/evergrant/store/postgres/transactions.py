@@ -15,7 +15,7 @@ from evergrant.store.batch import Answer, Job
 from evergrant.store.port import StoreUnavailable
 from evergrant.store.postgres.asking import Asking
 from evergrant.store.postgres.connection import AGAIN, Address, Connection, is_spent, sentence, warning
-from evergrant.store.postgres.sessions import Sessions
+from evergrant.store.postgres.sessions import NoSession, Sessions
 from evergrant.store.postgres.tables import REVISION, PostgresTx
 
 T = TypeVar("T")
@@ -52,11 +52,17 @@ class Transactions:
         if len(batch) > 1:
             try:
                 return self._run(batch, BEGIN, self._writing)
-            except _Unknown as error:
+            except (NoSession, _Unknown) as error:
                 return [Answer(job, None, error) for job in batch]
-            except (psycopg.Error, StoreUnavailable, _NotBegun):
+            except (psycopg.Error, _NotBegun):
                 pass  # the reason will be whoever's it is
-        return [self._alone(job) for job in batch]
+        answers: list[Answer] = []
+        for job in batch:
+            answers.append(self._alone(job))
+            trouble = answers[-1].error
+            if isinstance(trouble, NoSession):  # each of the others would wait as long, one after the other
+                return answers + [Answer(one, None, trouble) for one in batch[len(answers) :]]
+        return answers
 
     def read(self, work: Callable[[Any], T]) -> T:
         """Run *work* on one snapshot of the primary. Raises `StoreUnavailable`, and what work raises."""
