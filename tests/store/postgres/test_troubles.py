@@ -12,12 +12,16 @@ from evergrant.domain.rotation import Settlement, Verdict
 from evergrant.entropy import SeededEntropy
 from evergrant.store.port import StoreUnavailable, Which
 from evergrant.store.postgres import PostgresStore, hot
-from evergrant.store.postgres.connection import address
+from evergrant.store.postgres.asking import Asking
+from evergrant.store.postgres.connection import address, connect
+from evergrant.store.postgres.families import Families
 from evergrant.store.postgres.migrate import migrate
+from evergrant.store.postgres.transactions import BEGIN_ALONE
 from evergrant.testing import specimens
 from evergrant.testing.contract.fixtures import NOW, put_families, row
 from evergrant.testing.presenting import Presenter, ring
 from tests.cluster import Cluster
+from tests.postgres.proxy import proxied
 
 pytestmark = [pytest.mark.needs("postgres"), pytest.mark.long]
 
@@ -33,6 +37,18 @@ async def store(database):
 def _rotate(family):
     head = family.head
     return Settlement(Verdict.ROTATE, family, head._replace(generation=head.generation + 1))
+
+
+def _widely(family):
+    return _rotate(family)._replace(ended=Ended(NOW, Reason.REUSE))
+
+
+def _port(database):
+    return int(psycopg.conninfo.conninfo_to_dict(database)["port"])
+
+
+def _through(database, wire):
+    return database.replace(f":{_port(database)}/", f":{wire.port}/")
 
 
 async def test_a_row_that_somebody_else_holds_is_waited_for_by_nobody_but_its_own(store, database):
@@ -106,6 +122,86 @@ async def test_an_effect_that_cannot_be_written_is_its_own_trouble_alone(store, 
     assert await row(store, bad.id) == bad
     assert (await row(store, good.id)).head.generation == 2
     assert (await store.settle(bad.id, _rotate)).verdict is Verdict.ROTATE
+
+
+async def test_trouble_of_a_kind_that_the_driver_does_not_know_is_told_and_holds_nobody_up(store, postgres, database):
+    """An extension, a trigger or a newer server may say whatever it likes."""
+    family = specimens.family()
+    await put_families(store, family)
+    odd = "BEGIN RAISE 'how odd' USING ERRCODE = 'EV001'; END"
+    postgres.execute(f"CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ {odd} $$", database)
+    postgres.execute(
+        "CREATE TRIGGER odd BEFORE UPDATE ON evergrant.family FOR EACH ROW EXECUTE FUNCTION odd()", database
+    )
+    with pytest.raises(StoreUnavailable, match="how odd"):
+        await asyncio.wait_for(store.settle(family.id, _rotate), 5)
+    postgres.execute("DROP TRIGGER odd ON evergrant.family", database)
+    assert (await asyncio.wait_for(store.settle(family.id, _rotate), 5)).verdict is Verdict.ROTATE
+
+
+async def test_a_housekeeper_that_waits_for_a_row_looks_again_before_it_ends_the_family(store, postgres, database):
+    """As it does when it has lost several times, and runs alone: a refresh that slid the end is not undone."""
+    used, ended, late = (specimens.family(name) for name in ("used", "ended", "late"))
+    await put_families(store, used, ended, late)
+    now, over = used.head.idle_end + 1, Ended(NOW, Reason.REVOKED)
+
+    def sweep():
+        with connect(address(database)) as alone:
+            for statement in BEGIN_ALONE.split(";"):
+                alone.execute(statement)
+            return Families(Asking(alone), writing=True).sweep(b"", now, 100, 10**9).ended
+
+    with psycopg.connect(database) as other:
+        other.execute("UPDATE evergrant.family SET idle_end = %s WHERE id = %s", (now + 1_000, used.id))
+        other.execute("UPDATE evergrant.family SET ended_at = %s, reason = %s WHERE id = %s", (*over, ended.id))
+        sweeping = asyncio.ensure_future(asyncio.to_thread(sweep))
+        for _ in range(500):
+            if postgres.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'", database):
+                break
+            await asyncio.sleep(0.01)
+        other.commit()
+        swept = await asyncio.wait_for(sweeping, 10)
+    assert [family.id for family in swept] == [late.id]
+    assert (await row(store, used.id)).ended is None
+    assert (await row(store, ended.id)).ended == over
+
+
+async def test_writes_that_wait_together_for_a_server_that_does_not_answer_are_told_so_together(database):
+    """Not one after the other, each after its own try to connect."""
+    migrate(address(database))
+    with proxied(lambda: _port(database)) as wire:
+        store = PostgresStore(address(f"{_through(database, wire)}?connect_timeout=2"), 6, lambda _: None)
+        await store.write(lambda tx: tx.turn())
+        wire.cut()
+        wire.mend()
+        wire.stall()
+        crowd = [store.write(lambda tx: tx.turn()) for _ in range(8)]
+        told = await asyncio.wait_for(asyncio.gather(*crowd, return_exceptions=True), 6)
+        assert {type(trouble).__mro__[1] for trouble in told} == {StoreUnavailable}
+        wire.mend()
+        await store.close()
+
+
+async def test_a_store_that_is_closed_over_a_silent_server_leaves_nobody_waiting(database):
+    migrate(address(database))
+    family = specimens.family()
+    with proxied(lambda: _port(database)) as wire:
+        store = PostgresStore(address(_through(database, wire)), 6, lambda _: None)
+        await put_families(store, family)
+        assert (await store.settle(family.id, _rotate)).verdict is Verdict.ROTATE
+        wire.stall()
+        asked = [asyncio.ensure_future(ask) for _ in range(3) for ask in (
+            store.settle(family.id, _rotate), store.settle(family.id, _widely), store.write(lambda tx: tx.turn()),
+            store.read(lambda tx: tx.revision()),
+        )]  # fmt: skip
+        await asyncio.sleep(0.1)
+        asked.append(asyncio.ensure_future(store.settle(specimens.family("late").id, _rotate)))
+        await asyncio.wait_for(store.close(), 15)
+        _, waiting = await asyncio.wait(asked, timeout=1)
+        assert not waiting
+        for one in asked:
+            assert isinstance(one.exception(), StoreUnavailable)
+        wire.mend()
 
 
 async def test_an_end_of_many_families_is_not_starved_by_their_refreshes(store):

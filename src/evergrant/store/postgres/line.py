@@ -75,9 +75,9 @@ class Line:
             self._pg.pipeline_sync()
             self._flush()
         except psycopg.Error as error:
-            self._loop.call_soon(self._lose, str(error))
+            self._loop.call_soon(self.give_up, str(error))
             return
-        self._timer = self._loop.call_later(LONGEST_TRIP, self._lose, "the server does not answer")
+        self._timer = self._loop.call_later(LONGEST_TRIP, self.give_up, "the server does not answer")
 
     def rows(self, results: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows of all results that have any."""
@@ -99,6 +99,13 @@ class Line:
             self._timer.cancel()
         closed(self._connection)
 
+    def give_up(self, words: str) -> None:
+        """Let go of the connection; whoever waits for its answer is told *words*."""
+        answered, self._answered = self._answered, None
+        self.close()
+        if answered is not None:
+            answered([], Trouble("", words))
+
     def _send(self, statement: Statement, values: Sequence[bytes | None]) -> None:
         formats = [BINARY] * statement.values
         if self.prepared:
@@ -118,7 +125,7 @@ class Line:
         try:
             self._flush()
         except psycopg.Error as error:
-            self._lose(str(error))
+            self.give_up(str(error))
 
     def _readable(self) -> None:
         if self.lost:
@@ -143,29 +150,23 @@ class Line:
                     return
                 self._results.append(result)
         except psycopg.Error as error:
-            self._lose(str(error))
+            self.give_up(str(error))
             return
         if self._pg.status == pq.ConnStatus.BAD:
-            self._lose("server closed the connection")
+            self.give_up("server closed the connection")
 
     def _noted(self, diagnostic: psycopg.errors.Diagnostic) -> None:
         self._warning = self._warning or warning(diagnostic)
 
     def _tell(self) -> None:
         if self._warning:
-            self._lose(self._warning)
+            self.give_up(self._warning)
             return
         answered, self._answered = self._answered, None
         if self._timer is not None:
             self._timer.cancel()
         if answered is not None:
             answered(self._results, _trouble(self._results))
-
-    def _lose(self, words: str) -> None:
-        answered, self._answered = self._answered, None
-        self.close()
-        if answered is not None:
-            answered([], Trouble("", words))
 
 
 def _trouble(results: Sequence[Any]) -> Trouble | None:

@@ -21,7 +21,7 @@ import psycopg
 from evergrant.store.batch import Answer, Job, resolve
 from evergrant.store.port import Finish, StoreUnavailable, StoreUnusable
 from evergrant.store.postgres import hot, routed
-from evergrant.store.postgres.connection import SPENT, Connection
+from evergrant.store.postgres.connection import SPENT, Connection, closed
 from evergrant.store.postgres.deciding import Asked, Batch
 from evergrant.store.postgres.families import family
 from evergrant.store.postgres.line import Line, Trouble
@@ -31,6 +31,7 @@ LINES: Final = 2
 # A second batch beside one that is under way is worth its trips when so many wait; fewer join the next one.
 WORTH_A_LINE: Final = 32
 ATTEMPTS: Final = 5
+CLOSED: Final = "the store is closed"
 Results = list[Any]
 
 
@@ -60,6 +61,7 @@ class Settling:
         self._held: set[bytes] = set()
         self._barred = False
         self._due = False
+        self._closed = False
         self._timer: TimerHandle | None = None
         self._quiet = Event()
         self._quiet.set()
@@ -78,13 +80,15 @@ class Settling:
         await self._quiet.wait()
 
     def close(self) -> None:
-        """Let go of every line."""
+        """Let go of every line; whoever still waits is told so."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         for seat in self._seats:
             if seat.line is not None:
-                seat.line.close()
+                seat.line.give_up(CLOSED)
                 seat.line = None
+        self._turn()
 
     def _soon(self) -> None:
         if not self._due:
@@ -95,6 +99,9 @@ class Settling:
     def _turn(self) -> None:
         """Begin a batch on every line that is free."""
         self._due = False
+        if self._closed:
+            self._refuse(self._waiting, CLOSED)
+            self._refuse(self._patient, CLOSED)
         for seat in () if self._barred else self._seats:
             queue = self._patient if seat.patient else self._waiting
             if seat.busy or not queue or (len(queue) < WORTH_A_LINE and self._under_way(seat)):
@@ -139,6 +146,9 @@ class Settling:
         seat.busy = False
         try:
             connection, prepared = promise.result()
+            if self._closed:
+                closed(connection)
+                return
             line = Line(self._loop, connection, prepared=prepared)
         except (StoreUnusable, StoreUnavailable, psycopg.Error) as error:  # it may have died since it was opened
             if seat.patient or not any(one.line and not one.line.lost for one in self._seats):

@@ -121,6 +121,7 @@ class PostgresStore:
                     await mine.writing.drained()
         for side in self._sides.values():
             side.settling.close()
+            side.writing.close()
         await get_running_loop().run_in_executor(None, self._shut)
 
     def _shut(self) -> None:
@@ -135,6 +136,7 @@ class PostgresStore:
 
     def _cut(self) -> None:
         for sessions in self._sessions:
+            sessions.close()  # or what is cut would be begun again on a new session
             sessions.cut()
 
     def _refuse_closed(self) -> None:
@@ -158,8 +160,10 @@ class PostgresStore:
         self._seen = max(self._seen, revision)
 
     def _said(self, trouble: Trouble) -> str:
-        error = psycopg.errors.lookup(trouble.code)(trouble.words) if trouble.code else None
-        return sentence(self._place, error or psycopg.OperationalError(trouble.words))
+        try:
+            return sentence(self._place, psycopg.errors.lookup(trouble.code)(trouble.words))
+        except KeyError:  # none at all, or one that the driver does not know: an extension's, a newer server's
+            return sentence(self._place, psycopg.DatabaseError(trouble.words))
 
     def _open_line(self) -> tuple[Connection, bool]:
         """In a thread: a connection for settles, and whether its statements are kept prepared."""

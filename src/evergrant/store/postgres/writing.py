@@ -26,6 +26,7 @@ class Writing:
         self._waiting: list[tuple[float, Job]] = []
         self._running = 0
         self._due = False
+        self._closed = False
         self._timer: TimerHandle | None = None
         self._quiet = Event()
         self._quiet.set()
@@ -45,12 +46,20 @@ class Writing:
             self._due = True
             self._loop.call_soon(self._turn)
 
+    def close(self) -> None:
+        """Begin nothing more; whoever still waits for a turn is told so."""
+        self._closed = True
+        self._turn()
+
     async def drained(self) -> None:
         """Wait until all that was asked is answered."""
         await self._quiet.wait()
 
     def _turn(self) -> None:
         self._due = False
+        if self._closed:
+            over, self._waiting = self._waiting, []
+            resolve([Answer(job, None, StoreUnavailable("the store is closed")) for _, job in over])
         if self._waiting and self._running < self._most:
             batch = [job for _, job in self._waiting[:LARGEST_BATCH]]
             del self._waiting[:LARGEST_BATCH]
