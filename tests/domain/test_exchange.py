@@ -46,6 +46,8 @@ KEY = {"jkt": "a key"}
         ({"client_id": "api", "act": chain("api", "b")}, {API}, {}, None),
         ({"act": chain(*"wxyz")}, {API}, {}, Hindrance.DEPTH),
         ({"act": chain(*"xyz")}, {API}, {}, None),
+        ({"client_id": "api", "jti_from": [*"abcdefg"]}, {API}, {}, None),
+        ({"client_id": "api", "jti_from": [*"abcdefgh"]}, {API}, {}, Hindrance.DESCENT),
     ],
 )
 def test_r8693_4_4_a_and_r8693_2_1_a_who_may_exchange_what(

@@ -69,6 +69,14 @@ def test_an_exchanged_token_dies_with_the_client_of_its_family(ending: Ending) -
     assert not ending._replace(client_id="cli_b").takes(exchanged)
 
 
+def test_an_exchanged_token_dies_with_each_token_that_it_comes_from() -> None:
+    exchanged = {**CLAIMS, "jti": "three", "jti_from": ["two", "one"]}
+    for jti in ("three", "two", "one"):
+        assert TOKEN._replace(jti=jti).takes(exchanged)
+    assert not TOKEN._replace(jti="three").takes(CLAIMS)
+    assert not TOKEN.takes({**exchanged, "jti_from": "one"})
+
+
 def test_an_ending_that_names_nothing_takes_nothing_and_is_not_read() -> None:
     assert not Ending(NOW, NOW + 900).takes(CLAIMS)
     with pytest.raises(Unreadable):

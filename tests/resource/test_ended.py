@@ -40,7 +40,7 @@ CLAIMS = st.fixed_dictionaries(
     optional={
         "fam": st.sampled_from(["a", "b", "c"]), "jti": st.sampled_from("ab"), "sub": st.sampled_from("ab"),
         "client_id": st.sampled_from("ab"), "fam_client": st.sampled_from("ab"),
-        "iat": st.integers(NOW - 3, NOW + 3),
+        "iat": st.integers(NOW - 3, NOW + 3), "jti_from": st.lists(st.sampled_from(["a", "b", "c", 7]), max_size=2),
     },
 )  # fmt: skip
 

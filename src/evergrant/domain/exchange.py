@@ -12,6 +12,8 @@ from evergrant.domain.client import Client
 
 # Long chains are loops or mistakes: each hop is a service that calls the next one for the same person.
 MOST_ACTORS: Final = 4
+# Each exchange adds an identifier to the token, also where a client narrows its own one again and again.
+MOST_ANCESTORS: Final = 8
 
 
 class Hindrance(StrEnum):
@@ -22,6 +24,7 @@ class Hindrance(StrEnum):
     ACTOR = "the token names another client as the one who may act (RFC 8693 section 4.4)"
     LOOP = "this client has acted for this person earlier in the chain"
     DEPTH = "too many clients have acted one after the other"
+    DESCENT = "the token comes of too many exchanges"
     AUDIENCE = "the token was not for that resource, and nothing allows this client to go there"
     NOWHERE = "nothing of the token's audience is a resource that a token could be issued for"
 
@@ -51,7 +54,17 @@ def hindrance(client: Client, own: frozenset[str], subject: Subject, proved: Map
     chain = actors(claims)
     if client.id in chain[1:] or (client.id in chain and claims["client_id"] != client.id):
         return Hindrance.LOOP
-    return Hindrance.DEPTH if len(chain) >= MOST_ACTORS and claims["client_id"] != client.id else None
+    if len(chain) >= MOST_ACTORS and claims["client_id"] != client.id:
+        return Hindrance.DEPTH
+    return Hindrance.DESCENT if len(claims.get("jti_from", ())) >= MOST_ANCESTORS else None
+
+
+def line_of(claims: Mapping[str, Any]) -> list[str]:
+    """The token with these claims, and those that it was exchanged from, the latest first, each by its `jti`.
+
+    When one of them is revoked, it is revoked (claim `jti_from`).
+    """
+    return [claims["jti"], *claims.get("jti_from", ())]
 
 
 def actors(claims: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,8 @@ when every member that is given agrees with the token's own claim of that name:
 A family and a single token never live again, so `fam` and `jti` hold whatever `iat` says. Accounts, clients and grants
 go on, so there `iat` counts. An end of few families names them; a mass end (a client with a million) is one ending.
 A token that was exchanged (RFC 8693) belongs to its family's client, too: `client_id` agrees with the claim `client_id`
-or with the claim `fam_client`, which such tokens have.
+or with the claim `fam_client`, which such tokens have. It dies with each token that it comes from, too: `jti` agrees
+with the claim `jti` or with one of the list in the claim `jti_from`.
 `until` is when the last token it could mean has expired, with a `MARGIN` for clocks: then it may be forgotten, but not
 sooner than `until - at` seconds after it was heard of, for an issuer's clock may have stood in the past.
 A session's end arrives as the families that ended with it, for offline ones live on.
@@ -37,7 +38,7 @@ the request that was answered 304, or 200 without `more`.
 when something arrives that it cannot read (`Unreadable`): it must not pass over an ending that it does not understand.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -81,7 +82,7 @@ class Ending(NamedTuple):
             return False
         if self.families and claims.get("fam") not in self.families:
             return False
-        if self.jti and claims.get("jti") != self.jti:
+        if self.jti and self.jti != claims.get("jti") and self.jti not in _ancestors(claims):
             return False
         if self.account_id and claims.get("sub") != self.account_id:
             return False
@@ -91,6 +92,11 @@ class Ending(NamedTuple):
             return True
         issued = claims.get("iat")
         return not isinstance(issued, int | float) or issued <= self.at
+
+
+def _ancestors(claims: Mapping[str, Any]) -> Collection[Any]:
+    found = claims.get("jti_from")
+    return found if isinstance(found, list | tuple) else ()
 
 
 class Kind(StrEnum):

@@ -5,6 +5,7 @@ pair; then a good token is refused, never a dead one accepted.
 """
 
 from collections.abc import Iterator
+from itertools import product
 from struct import Struct
 from typing import Final
 
@@ -152,14 +153,20 @@ def _names(ending: Ending) -> Iterator[tuple[Members, str]]:
 
 
 def _held(access: Access, members: Members) -> Iterator[str]:
-    """The names that this token answers to; a token that was exchanged belongs to two clients."""
-    values = {"fam": access.family, "jti": access.id, "sub": access.subject, "client_id": access.client_id}
-    clients = [access.client_id]
-    other = access.claims.get("fam_client")
-    if isinstance(other, str):
-        clients.append(other)
-    for client in clients if "client_id" in members else clients[:1]:
-        values["client_id"] = client
-        given = [values[member] for member in members]
+    """The names that this token answers to: one that was exchanged to two clients, and to the tokens it comes from."""
+    values = {
+        "fam": (access.family,),
+        "jti": (access.id, *_texts(access.claims.get("jti_from"))) if "jti" in members else (),
+        "sub": (access.subject,),
+        "client_id": (access.client_id, *_texts(access.claims.get("fam_client"))) if "client_id" in members else (),
+    }
+    for given in product(*(values[member] for member in members)):
         if all(given):
             yield "\0".join(given)
+
+
+def _texts(claim: object) -> tuple[str, ...]:
+    """The texts of a claim that is a text or a list."""
+    if isinstance(claim, str):
+        return (claim,)
+    return tuple(each for each in claim if isinstance(each, str)) if isinstance(claim, list | tuple) else ()

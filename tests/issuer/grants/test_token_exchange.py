@@ -7,6 +7,7 @@ import pytest
 
 from evergrant.domain.client import CLIENT_CREDENTIALS, TOKEN_EXCHANGE, Client, ClientType
 from evergrant.domain.event import What
+from evergrant.domain.exchange import MOST_ANCESTORS
 from evergrant.issuer.service.clients import BadRegistration
 from evergrant.protocol.ending import Ending
 from evergrant.protocol.exchange import ACCESS_TOKEN, JWT
@@ -139,10 +140,41 @@ async def test_r8693_2_1_b_and_i_06_what_has_ended_is_not_resurrected(apis: Issu
         case "client":
             await apis.house.clients.delete(held.client.id)
     is_oauth_error(await exchanged(apis, caller, held.access), "invalid_request")
-    if end != "token":
-        is_oauth_error(await exchanged(apis, caller, derived), "invalid_request")
-        asked = await post_as(apis, "/introspect", *caller, {"token": derived})
-        assert asked.json() == {"active": False}
+    is_oauth_error(await exchanged(apis, caller, derived), "invalid_request")
+    asked = await post_as(apis, "/introspect", *caller, {"token": derived})
+    assert asked.json() == {"active": False}
+
+
+async def test_i_06_what_was_exchanged_ends_with_each_token_it_comes_from_and_with_no_other(apis: Issuer) -> None:
+    held, orders = await signed_in(apis), await service(apis)
+    stock = await service(apis, "Stock", resources=(OTHER_JWT_API,), scopes=("profile",), exchange_resources=(JWT_API,))
+    first = (await exchanged(apis, orders, held.access, resource=OTHER_JWT_API)).json()["access_token"]
+    second = (await exchanged(apis, stock, first, resource=JWT_API)).json()["access_token"]
+    assert claims_of(second)["jti_from"] == [claims_of(first)["jti"], claims_of(held.access)["jti"]]
+
+    async def active(token: str, api: Service) -> bool:
+        return bool((await post_as(apis, "/introspect", *api, {"token": token})).json()["active"])
+
+    assert [await active(held.access, orders), await active(first, stock), await active(second, orders)] == [True] * 3
+    await post_as(apis, "/revoke", *orders, {"token": first})
+    assert [await active(held.access, orders), await active(first, stock), await active(second, orders)] == [
+        True,
+        False,
+        False,
+    ]
+    again = (await exchanged(apis, orders, held.access, resource=OTHER_JWT_API)).json()["access_token"]
+    assert await active(again, stock)
+
+
+async def test_i_06_exchanges_in_a_row_are_bounded(apis: Issuer) -> None:
+    held = await hold(
+        apis, ClientType.WEB, grant_types=("authorization_code", "refresh_token", TOKEN_EXCHANGE),
+        scopes=tuple(SCOPE.split()),
+    )  # fmt: skip
+    token = (await apis.signed_in(held.client, held.secret, resource=JWT_API, scope=SCOPE))["access_token"]
+    for _ in range(MOST_ANCESTORS):
+        token = (await exchanged(apis, (held.client, held.secret), token)).json()["access_token"]
+    is_oauth_error(await exchanged(apis, (held.client, held.secret), token), "invalid_request")
 
 
 async def test_r8693_2_1_a_nobody_exchanges_what_was_not_theirs_to_see(apis: Issuer, tmp_path: Path) -> None:

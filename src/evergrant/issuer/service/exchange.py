@@ -1,7 +1,8 @@
 """Exchanging a received access token for a narrower one (RFC 8693): checks, one transaction, one signature.
 
-The new token names the family of the old one, so whatever ends the family ends it too, and it never lasts longer than
-the old one. No refresh token comes of an exchange (section 2.2.1): the person agreed to one client's, not to another's.
+The new token names the family of the old one and the old one itself, so whatever ends either ends it too, and it never
+lasts longer than the old one. No refresh token comes of an exchange (section 2.2.1): the person agreed to one client's,
+not to another's.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from evergrant.clock import Clock
 from evergrant.domain.binding import bound_to, token_type
 from evergrant.domain.client import Client
 from evergrant.domain.event import Event, What
-from evergrant.domain.exchange import Hindrance, Subject, acting, hindrance, targets
+from evergrant.domain.exchange import Hindrance, Subject, acting, hindrance, line_of, targets
 from evergrant.domain.scope import OFFLINE, OPENID, ScopeSyntaxError, join, parse_scope, split
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.service.inspect import Inspector, Live
@@ -32,6 +33,7 @@ _CODES: Final[dict[Hindrance, tuple[Code, str]]] = {
     Hindrance.ACTOR: (Code.INVALID_REQUEST, "The subject token may not be used by this client."),
     Hindrance.LOOP: (Code.INVALID_REQUEST, "This client is in the token's chain of actors already."),
     Hindrance.DEPTH: (Code.INVALID_REQUEST, "The token's chain of actors is too long."),
+    Hindrance.DESCENT: (Code.INVALID_REQUEST, "The token was exchanged too often in a row."),
     Hindrance.AUDIENCE: (Code.INVALID_TARGET, "This client may not go there with that token."),
     Hindrance.NOWHERE: (Code.INVALID_TARGET, "The token was for no resource that a token can be issued for."),
 }
@@ -77,7 +79,7 @@ class Exchanger:
             return await self._lent(caller, live, ask, now)
         target = await self._target(caller, live, subject, ask, now)
         claims = live.claims
-        more = {"sub": claims["sub"], **acting(caller.client, claims)}
+        more = {"sub": claims["sub"], "jti_from": line_of(claims), **acting(caller.client, claims)}
         if live.family is not None and live.family.client_id != caller.client.id:
             more["fam_client"] = live.family.client_id  # so that ends of that client or its grants are seen to reach it
         if caller.proved:  # what the old token was bound to, or what this request proves of its own accord

@@ -7,6 +7,7 @@ from evergrant.domain import id as ids
 from evergrant.domain.account import Account
 from evergrant.domain.binding import bound_to, confirmation, token_type
 from evergrant.domain.client import Client, ClientType
+from evergrant.domain.exchange import line_of
 from evergrant.domain.family import Family
 from evergrant.domain.token import REFRESH
 from evergrant.issuer.catalog import Catalog
@@ -39,7 +40,9 @@ class Inspector:
         family_id = ids.parse(ids.Kind.FAMILY, named) if isinstance(named, str) else None
 
         def work(tx: Tx) -> Live | None:
-            if tx.barred.get(claims["jti"]) is not None or tx.clients.get(claims["client_id"]) is None:
+            if any(tx.barred.get(jti) is not None for jti in line_of(claims)):
+                return None
+            if tx.clients.get(claims["client_id"]) is None:
                 return None
             if family_id is None:
                 return Live(claims, None, None) if named is None else None
