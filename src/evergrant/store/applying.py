@@ -20,6 +20,9 @@ from evergrant.store.port import Tx, Which
 
 # Of families or sessions in one end; the wire form allows as many (`protocol.ending`).
 MOST_NAMED: Final = 100
+# Seconds. A mass end compares times, and was timed before its transaction began: what others commit meanwhile is issued
+# later than that, by families that are over all the same.
+ON_THE_WAY: Final = 2
 # No access token outlives these ends, so nobody has to be told.
 UNTOLD: Final = frozenset({Reason.IDLE, Reason.ABSOLUTE})
 
@@ -88,13 +91,17 @@ def _end_many(tx: Tx, which: Which, ended: Ended) -> int:
         grant = tx.grants.get(which.grant_id)
         account, client = ("", "") if grant is None else (grant.account_id, grant.client_id)
     if (account or client) and not which.session_id and which.online is None:
-        tx.endings.add([End(ended.at, ended.reason, account, client, every=True)])
+        tx.endings.add([_every(ended, account, client)])
     else:
         after = b""
         while page := tx.families.find(which, MOST_NAMED, after):
             tell_families(tx, page, ended)
             after = page[-1].id
     return tx.families.end(which, ended)
+
+
+def _every(ended: Ended, account_id: str, client_id: str) -> End:
+    return End(ended.at + ON_THE_WAY, ended.reason, account_id, client_id, every=True)
 
 
 def tell_families(tx: Tx, families: Sequence[Family], ended: Ended) -> None:
@@ -138,7 +145,7 @@ def end_client(tx: Tx, client_id: str, ended: Ended, families: Sequence[bytes] |
 
     With *families*, only those; all of the client's access tokens until now are over all the same.
     """
-    tx.endings.add([End(ended.at, ended.reason, client_id=client_id, every=True)])
+    tx.endings.add([_every(ended, "", client_id)])
     if families is not None:
         return tx.families.end_these(families, ended)
     return tx.families.end(Which(client_id=client_id), ended)

@@ -17,6 +17,8 @@ from evergrant.testing import specimens
 from evergrant.testing.contract.fixtures import NOW, OVER, ContractFixtures, put_families
 from evergrant.testing.presenting import Presenter
 
+LAST = OVER.at + applying.ON_THE_WAY
+"""The second up to which a mass end takes what was issued."""
 WHOLE = End(NOW, "revoked_by_client", "usr_1", "cli_1", ("fam_1", "fam_2"), ("ses_1",), "jti", every=True)
 
 
@@ -97,11 +99,11 @@ class TellingContract(ContractFixtures):
         await store.write(lambda tx: tx.grants.put(grant))
         account, client = family.account_id, family.client_id
         which, wanted = {
-            "account": (Which(account_id=account), End(OVER.at, OVER.reason, account, every=True)),
-            "client": (Which(client_id=client), End(OVER.at, OVER.reason, "", client, every=True)),
-            "grant": (Which(grant_id=grant.id), End(OVER.at, OVER.reason, account, client, every=True)),
+            "account": (Which(account_id=account), End(LAST, OVER.reason, account, every=True)),
+            "client": (Which(client_id=client), End(LAST, OVER.reason, "", client, every=True)),
+            "grant": (Which(grant_id=grant.id), End(LAST, OVER.reason, account, client, every=True)),
             "account and client": (
-                Which(account_id=account, client_id=client), End(OVER.at, OVER.reason, account, client, every=True),
+                Which(account_id=account, client_id=client), End(LAST, OVER.reason, account, client, every=True),
             ),
         }[choice]  # fmt: skip
         assert await store.write(lambda tx: applying.end_families(tx, which, OVER)) == len(names)
@@ -136,7 +138,7 @@ class TellingContract(ContractFixtures):
 
     async def test_a_deleted_client_is_told_even_without_families_for_its_own_tokens(self, store: Store) -> None:
         await store.write(lambda tx: applying.end_client(tx, "cli_1", OVER))
-        assert await endings(store) == [End(OVER.at, OVER.reason, client_id="cli_1", every=True)]
+        assert await endings(store) == [End(LAST, OVER.reason, client_id="cli_1", every=True)]
 
     async def test_one_access_token_is_told_and_barred(self, store: Store) -> None:
         barred = specimens.barred()
