@@ -17,6 +17,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 NODE_LOCKS := $(wildcard tests/interop/node/package-lock.json)
 NODE_PACKAGES := $(NODE_LOCKS:package-lock.json=node_modules/.package-lock.json)
+# Workers and the processes they start read compiled tests and sources instead of compiling them each for itself.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: help run test unit lint types imports pytest bench docs lock clean

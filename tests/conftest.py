@@ -3,6 +3,7 @@
 What lives here: what holds for all tests. What must not: fixtures of one room; they live beside that room's tests.
 """
 
+import gc
 import ipaddress
 import logging
 import os
@@ -48,16 +49,19 @@ LONG_FOLDERS: Final = (
     "testing",
 )
 _HERE: Final = Path(__file__).parent
+_LONG: Final = frozenset(_HERE / folder for folder in LONG_FOLDERS)
 
-# A run can be repeated: the same examples every time. EVERGRANT_TEST_HYPOTHESIS=explore looks for new ones, `nightly`
-# for twenty times as many.
+# A run can be repeated: the same examples every time; the quick tests alone try the first few of them. With
+# EVERGRANT_TEST_HYPOTHESIS=explore it looks for new ones, `nightly` for twenty times as many.
+hypothesis.settings.register_profile("quick", derandomize=True, deadline=None, print_blob=True, max_examples=20)
 hypothesis.settings.register_profile("repeat", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True)
 hypothesis.settings.register_profile("nightly", deadline=None, print_blob=True, max_examples=2_000)
-hypothesis.settings.load_profile(os.environ.get("EVERGRANT_TEST_HYPOTHESIS", "repeat"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    profile = "quick" if _only_quick(config) else "repeat"
+    hypothesis.settings.load_profile(os.environ.get("EVERGRANT_TEST_HYPOTHESIS", profile))
     open_registry(config)
     for name in [name for name in os.environ if name.startswith("EVERGRANT_")]:
         if not name.startswith("EVERGRANT_TEST_"):
@@ -70,6 +74,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     close_registry(config)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What is long is not even imported for a run of the quick tests."""
+    return True if _only_quick(config) and collection_path in _LONG else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is found stays: thousands of tests are not looked through again at each collection of garbage."""
+    gc.disable()
+    try:
+        found: Any = yield
+    finally:
+        gc.freeze()
+        gc.enable()
+    return found
+
+
+def _only_quick(config: pytest.Config) -> bool:
+    return config.option.markexpr == "not long"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,6 +24,8 @@ from evergrant.store.sqlite import FILE_NAME
 from tests.secrecy import record_secrets_in
 from tests.store.disk import Plan, broken_disk
 
+pytestmark = pytest.mark.long
+
 PATIENCE: Final = 60
 NOBODY: Final = 65_534
 

@@ -16,6 +16,8 @@ from evergrant.cli import main
 from tests.cli.scenes import play
 from tests.secrecy import record_secret
 
+pytestmark = pytest.mark.long
+
 PATIENCE: Final = 60
 PASSWORD: Final = "correct horse battery"
 

@@ -2,7 +2,11 @@
 
 import re
 
+import pytest
+
 from tests.demo.demonstration import Demonstration, Walker, origin
+
+pytestmark = pytest.mark.long
 
 
 def fingerprints(rows: list[list[str]]) -> set[str]:

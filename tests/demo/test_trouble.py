@@ -7,6 +7,8 @@ import pytest
 
 from tests.demo.demonstration import Demonstration, Walker, demonstration
 
+pytestmark = pytest.mark.long
+
 
 def test_a_no_at_the_consent_page_is_told_kindly(tmp_path) -> None:
     with demonstration(tmp_path) as demo:

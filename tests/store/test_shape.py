@@ -45,7 +45,7 @@ def records(kind):
 
 @pytest.mark.parametrize("kind", list(RECORDS))
 def test_a_record_survives_its_document(kind):
-    @settings(max_examples=150)
+    @settings(max_examples=settings().max_examples * 3 // 2)
     @given(records(kind))
     def survives(record):
         found = RECORDS[kind].read(RECORDS[kind].write(record))
@@ -60,7 +60,7 @@ def test_a_record_survives_its_document(kind):
 def test_both_stores_answer_the_same_about_any_records(kind, tmp_path):
     name = shape.attribute(RECORDS[kind])
 
-    @settings(max_examples=25)
+    @settings(max_examples=settings().max_examples // 4)
     @given(st.lists(records(kind), max_size=5))
     def same(many):
         stores = [MemoryStore(), SqliteStore.open(tmp_path / "shape.sqlite")]

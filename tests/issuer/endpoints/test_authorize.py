@@ -259,7 +259,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples * 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(NAMES, VALUES, max_size=6), raw=st.binary(max_size=12))
 @example(changes={"claims": '{"id_token":{"sub":{"value":"\\u0000"}}}'}, raw=b"")
 @example(changes={"claims": '{"userinfo":{"email":{"value":1e999}}}'}, raw=b"")

@@ -94,7 +94,7 @@ def body_of(ground: Ground, pieces: list[Any]) -> bytes:
     return b"&".join(parts)
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples * 5 // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(["/token", "/revoke", "/introspect", "/userinfo"]), pieces=PIECES, headers=HEADERS,
     query=st.one_of(st.just(b""), RAW),
@@ -134,7 +134,7 @@ async def test_the_grammar_reaches_what_it_is_for(ground: Ground) -> None:
     assert (await browser.send("GET", "/userinfo", headers=bearer)).status == 200
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples * 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "POST", "HEAD", "OPTIONS", "PUT", "X"]),
     path=st.one_of(

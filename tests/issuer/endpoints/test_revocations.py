@@ -11,7 +11,7 @@ from evergrant.config import Config
 from evergrant.domain.client import ClientType
 from evergrant.domain.ending import End
 from evergrant.domain.reason import Reason
-from evergrant.issuer.service import sessions
+from evergrant.issuer.service import feed, sessions
 from evergrant.issuer.service.ends import end_account, end_family, end_grant, end_session
 from evergrant.issuer.service.lasting import MARGIN
 from evergrant.protocol.ending import MOST_PAGE, START, Kind, entity_tag, read_page
@@ -20,6 +20,13 @@ from tests.following import following, page, poll, reader_of
 from tests.issuing import Held, claims_of, family_of, hold, is_oauth_error, issuing, post_as
 
 OTHER_PASSWORD = "another horse battery staple"
+BEAT = 0.1
+
+
+@pytest.fixture(autouse=True)
+def quick_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A follower waits for beats to know that nothing more comes; how often they come is told in each of them."""
+    monkeypatch.setattr(feed, "BEAT_SECONDS", BEAT)
 
 
 async def _revoke(held: Held) -> None:
@@ -261,9 +268,9 @@ async def test_followers_hear_nothing_while_the_store_cannot_be_read_and_catch_u
     async with following(issuer, reader) as follower:
         await follower.beat()
         issuer.house.store._closed = True  # type: ignore[attr-defined]
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(1.5 * BEAT)
         silent = len(follower.frames)
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(5 * BEAT)
         assert len(follower.frames) == silent
         issuer.house.store._closed = False  # type: ignore[attr-defined]
         await _revoke(held)

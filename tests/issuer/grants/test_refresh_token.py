@@ -268,7 +268,7 @@ async def spa(issuer: Issuer) -> Held:
     return await hold(issuer)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples * 3 // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scope=SCOPE_TEXT)
 async def test_inv_9_and_rt_19_no_scope_string_ever_widens_and_no_refusal_changes_a_row(
     spa: Held, tmp_path: Path, scope: str

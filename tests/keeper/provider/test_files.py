@@ -271,7 +271,7 @@ VALUES: Final = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=settings().max_examples * 3)
 @given(st.dictionaries(st.sampled_from(TOP), VALUES, max_size=4))
 def test_whatever_facts_are_stated_they_are_read_or_refused(values: dict[str, object]) -> None:
     document = parse((HEAD + TAIL).encode(), "x.toml")
