@@ -87,6 +87,24 @@ def mount() -> Path:
     return Path(found)
 
 
+@cache
+def namespaces() -> Path:
+    """The right to make network namespaces and cables between them."""
+    found = shutil.which("ip")
+    if found is None or os.getuid() != 0:
+        raise Missing("only root may make network namespaces" if found else "ip is not on PATH")
+    space = f"evergrant-probe-{os.getpid()}"
+    cable = ("link", "add", "egrprobe", "type", "veth", "peer", "name", "egrprobe2", "netns", space)
+    try:
+        for words in (("netns", "add", space), cable):
+            done = subprocess.run([found, *words], capture_output=True, text=True, timeout=30, check=False)
+            if done.returncode:
+                raise Missing(done.stderr.strip() or "network namespaces are not allowed here")
+    finally:
+        subprocess.run([found, "netns", "delete", space], capture_output=True, timeout=30, check=False)
+    return Path(found)
+
+
 def root() -> Path:
     """The right to give files away."""
     if os.getuid() != 0:
@@ -137,6 +155,7 @@ PROBES: Final[dict[str, Callable[[], Path]]] = {
     "chromium": chromium,
     "curl": curl,
     "mount": mount,
+    "namespaces": namespaces,
     "node": node,
     "node-packages": node_packages,
     "npm": npm,

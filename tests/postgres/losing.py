@@ -57,6 +57,8 @@ class Losing:
     """When the last loss was declared; never, while it is not."""
     browsers: dict[str, tuple[Browser, asyncio.Lock]] = field(default_factory=dict)
     """Each person's, in which they do one thing at a time."""
+    entrance: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """A crowd at the sign-in page is turned away, to come again: they come two by two."""
 
     async def __call__(self, storm: Storm) -> None:
         chance = random.Random(f"{storm.seed} losing")
@@ -117,8 +119,12 @@ class Losing:
             return
         holder = storm.holders[number]
         browser, door = self.browsers.setdefault(holder.person, (browsing(self.nodes), asyncio.Lock()))
-        async with door:
-            code = await code_for(browser, holder)
+        async with door, self.entrance:
+            try:
+                code = await code_for(browser, holder)
+            except KeyError:  # a page instead: too many people are signing in at this moment
+                await asyncio.sleep(1)
+                return
         reply = await asyncio.to_thread(redeem, self.nodes[number % len(self.nodes)], holder, code)
         if reply.status != OK:
             self.wrongs.append(f"{history.name}: nobody could sign in again: {reply.status} {reply.body.decode()}")

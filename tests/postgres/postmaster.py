@@ -83,6 +83,8 @@ class Postmaster:
     settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
+    host: str = "127.0.0.1"
+    """Where the tests ask it."""
     _held: socket.socket = field(default_factory=socket.socket)
 
     def __post_init__(self) -> None:
@@ -140,11 +142,15 @@ class Postmaster:
         assert self.process is None, "there is a postmaster here already"
         self._write()
         self.starts += 1
-        command = [str(binaries() / "postgres"), "-D", str(self.data)]
+        command, how = self.started_as()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **as_owner()
+                command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **how
             )
+
+    def started_as(self) -> tuple[list[str], dict[str, Any]]:
+        """The command that is its postmaster, and how it is started."""
+        return [str(binaries() / "postgres"), "-D", str(self.data)], as_owner()
 
     def answers(self) -> bool:
         """Whether it takes connections; raises when it has left instead."""
@@ -190,7 +196,7 @@ class Postmaster:
     def ask(self, sql: str, *values: Any, database: str = DATABASE) -> list[tuple[Any, ...]]:
         """The rows of one statement, on a connection of its own. Straight to it, past whoever stands between."""
         conninfo = make_conninfo(
-            host="127.0.0.1", port=self.port, user=SUPERUSER, dbname=database, connect_timeout=5,
+            host=self.host, port=self.port, user=SUPERUSER, dbname=database, connect_timeout=5,
             application_name="tests",
         )  # fmt: skip
         with psycopg.connect(conninfo, autocommit=True) as connection:

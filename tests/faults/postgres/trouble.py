@@ -38,7 +38,14 @@ def staged(
 ) -> Iterator[Scene]:
     """Running nodes that reach *database* over *wire*, and a client of each kind."""
     url = postmaster.url(database=database)
-    with noded(folder, postmaster.url(wire.port, database), count, **more) as nodes:
+    with played(folder, postmaster.url(wire.port, database), url, count, kinds, **more) as scene:
+        yield scene
+
+
+@contextlib.contextmanager
+def played(folder: Path, way: str, url: str, count: int = 1, kinds=KINDS, **more) -> Iterator[Scene]:
+    """Running nodes that reach a database by *way*, a URL, and a client of each kind; *url*: where it is looked at."""
+    with noded(folder, way, count, **more) as nodes:
         holders = furnish(nodes[0].data, Wanted(kinds), url)
         started(nodes)
         yield Scene(nodes, holders, url)
