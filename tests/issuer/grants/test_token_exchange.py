@@ -177,6 +177,28 @@ async def test_i_06_exchanges_in_a_row_are_bounded(apis: Issuer) -> None:
     is_oauth_error(await exchanged(apis, (held.client, held.secret), token), "invalid_request")
 
 
+@pytest.mark.parametrize("end", ["family", "token", "account", "client", "caller"])
+async def test_r8693_2_1_b_and_i_06_what_ends_during_an_exchange_ends_the_exchange(apis: Issuer, end: str) -> None:
+    """An end that answered success after the token was looked at and before the last write (invariant 5)."""
+    held, caller, store = await signed_in(apis), await service(apis), apis.house.store
+    write, ends = store.write, {
+        "family": lambda: post_as(apis, "/revoke", held.client, "", {"token": held.refresh}),
+        "token": lambda: post_as(apis, "/revoke", held.client, "", {"token": held.access}),
+        "account": lambda: apis.house.accounts.disable("ada@example.com"),
+        "client": lambda: apis.house.clients.delete(held.client.id),
+        "caller": lambda: apis.house.clients.delete(caller[0].id),
+    }  # fmt: skip
+
+    async def ended_before(work: Any) -> Any:
+        store.write = write  # type: ignore[method-assign]
+        await ends[end]()
+        return await write(work)
+
+    store.write = ended_before  # type: ignore[method-assign]
+    is_oauth_error(await exchanged(apis, caller, held.access), "invalid_request")
+    assert await events(apis, What.TOKEN_EXCHANGED) == []
+
+
 async def test_r8693_2_1_a_nobody_exchanges_what_was_not_theirs_to_see(apis: Issuer, tmp_path: Path) -> None:
     held = await signed_in(apis)
     other = await service(apis, "Stock", resources=(OTHER_JWT_API,))

@@ -15,7 +15,7 @@ from evergrant.domain.event import Event, What
 from evergrant.domain.exchange import Hindrance, Subject, acting, hindrance, line_of, targets
 from evergrant.domain.scope import OFFLINE, OPENID, ScopeSyntaxError, join, parse_scope, split
 from evergrant.issuer.catalog import Catalog
-from evergrant.issuer.service.inspect import Inspector, Live
+from evergrant.issuer.service.inspect import Inspector, Live, standing
 from evergrant.issuer.service.lending import CannotLend, Lender
 from evergrant.issuer.service.minting import Minter, Target, aimed, still_allowed
 from evergrant.issuer.settings import Settings
@@ -88,7 +88,7 @@ class Exchanger:
         made = whole(
             self._minter.access(self._catalog.ring, caller.client, target, live.family, now, more=more, until=until)
         )
-        await self._store.write(_told(caller, live, now, f"for {' '.join(target.audience)}"))
+        await self._store.write(_done(caller, live, now, f"for {' '.join(target.audience)}"))
         return {
             "access_token": made.text, "issued_token_type": ACCESS_TOKEN, "token_type": token_type(bound_to(more)),
             "expires_in": made.expires_in, "scope": made.scope,
@@ -109,7 +109,7 @@ class Exchanger:
         except CannotLend as error:
             await self._store.write(_told(caller, live, now, f"at {provider}: {error}", What.EXCHANGE_REFUSED))
             raise _unlent(error) from error
-        await self._store.write(_told(caller, live, now, f"at {provider}"))
+        await self._store.write(_done(caller, live, now, f"at {provider}"))
         members = {
             "access_token": lent.token.reveal(), "issued_token_type": ACCESS_TOKEN, "token_type": lent.token_type,
             "expires_in": lent.expires_in, "scope": lent.scope,
@@ -168,6 +168,18 @@ def _scope(asked: str | None, had: str, client: Client) -> str:
     if not wanted <= set(split(rest)):
         raise Refused(Code.INVALID_SCOPE, "The scope asks for more than the subject token has.")
     return join(wanted)
+
+
+def _done(caller: Caller, live: Live, now: int, detail: str) -> Callable[[Tx], None]:
+    """The event of a success, if all that it stands on still stands: an end that was answered meanwhile comes first."""
+    told = _told(caller, live, now, detail)
+
+    def work(tx: Tx) -> None:
+        if standing(tx, live.claims, now) is None or tx.clients.get(caller.client.id) is None:
+            raise Refused(Code.INVALID_REQUEST, _DEAD, "it ended while it was being exchanged")
+        told(tx)
+
+    return work
 
 
 def _told(caller: Caller, live: Live, now: int, detail: str, what: What = What.TOKEN_EXCHANGED) -> Callable[[Tx], None]:

@@ -36,23 +36,7 @@ class Inspector:
         claims, now = await self._claims(text), self._clock.now()
         if claims is None or claims.get("iss") != self._settings.issuer or claims["exp"] <= now:
             return None
-        named = claims.get("fam")
-        family_id = ids.parse(ids.Kind.FAMILY, named) if isinstance(named, str) else None
-
-        def work(tx: Tx) -> Live | None:
-            if any(tx.barred.get(jti) is not None for jti in line_of(claims)):
-                return None
-            if tx.clients.get(claims["client_id"]) is None:
-                return None
-            if family_id is None:
-                return Live(claims, None, None) if named is None else None
-            family = tx.families.get(family_id)
-            if family is None or family.ended is not None or now >= family.absolute_end:
-                return None
-            account = tx.accounts.get(family.account_id)
-            return None if account is None or account.disabled else Live(claims, family, account)
-
-        return await self._store.read(work)
+        return await self._store.read(lambda tx: standing(tx, claims, now))
 
     async def _claims(self, text: str) -> dict[str, Any] | None:
         """What an authentic token says, also when another process signed it a moment ago with a key it just made."""
@@ -89,6 +73,23 @@ class Inspector:
             "scope": family.scope, "iat": family.started_at, "exp": end, "token_type": "refresh_token",
             **bound,
         }  # fmt: skip
+
+
+def standing(tx: Tx, claims: dict[str, Any], now: int) -> Live | None:
+    """What the access token with these claims stands on in the store, None when that is over."""
+    if claims["exp"] <= now or any(tx.barred.get(jti) is not None for jti in line_of(claims)):
+        return None
+    if tx.clients.get(claims["client_id"]) is None:
+        return None
+    named = claims.get("fam")
+    if named is None:
+        return Live(claims, None, None)
+    family_id = ids.parse(ids.Kind.FAMILY, named) if isinstance(named, str) else None
+    family = None if family_id is None else tx.families.get(family_id)
+    if family is None or family.ended is not None or now >= family.absolute_end:
+        return None
+    account = tx.accounts.get(family.account_id)
+    return None if account is None or account.disabled else Live(claims, family, account)
 
 
 def _entitled(caller: Client, claims: dict[str, Any]) -> bool:
