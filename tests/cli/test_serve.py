@@ -1,5 +1,6 @@
 """`evergrant serve`: one line when it answers, one sentence when it cannot, and an end in order."""
 
+import asyncio
 import io
 import json
 import os
@@ -120,8 +121,8 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path):
     assert database.read_bytes().startswith(b"a letter")
 
 
-async def test_a_worker_whose_file_has_become_unusable_says_it_in_one_sentence_and_starts_no_application(tmp_path):
-    (tmp_path / FILE_NAME).write_bytes(b"no database at all " * 100)
+def test_a_worker_whose_file_has_become_unusable_says_it_in_one_sentence_and_starts_no_application(tmp_path):
+    made(tmp_path).write_bytes(b"no database at all " * 100)
     said = []
 
     async def receive():
@@ -131,7 +132,7 @@ async def test_a_worker_whose_file_has_become_unusable_says_it_in_one_sentence_a
         said.append(message)
 
     worker = _Late(load(overrides={"store.data": str(tmp_path)}), tmp_path / "counts")
-    await worker({"type": "lifespan"}, receive, send)
+    asyncio.run(worker({"type": "lifespan"}, receive, send))
     (message,) = said
     assert message["type"] == "lifespan.startup.failed"
     assert message["message"] == f"{tmp_path / FILE_NAME}: this is not a SQLite database"
