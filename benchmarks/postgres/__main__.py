@@ -56,7 +56,7 @@ def asked(arguments: list[str]) -> tuple[Plan, Path, list[str]]:
         largest=largest,
         rotations=given.rotations or (2_000 if small else 1_000_000),
         per_user=50 if small else 1000,
-        users=4 if small or largest < 100_000 else 20,
+        users=4 if small or largest < 100_000 else 60,
         crowd=largest // 10 if largest > 10_000 else largest // 4,
         smoke=small,
     )

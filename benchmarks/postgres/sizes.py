@@ -17,7 +17,7 @@ from benchmarks.servers import REDIRECT_URI
 
 NAME = "sizes"
 FLAT = 1.5
-REVOKED = 200
+REVOKED = 500
 STARTS = 3
 # The next stage takes ten times as long to fill; one that would take longer than this is left out, and said so.
 LONGEST_FILLING = 420.0

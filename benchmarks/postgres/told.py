@@ -101,6 +101,7 @@ def _sizes(part: Part) -> Iterator[str]:
 
 def _ends(part: Part) -> Iterator[str]:
     names = {
+        "commit_idle_ms": "for comparison: one row updated, nothing else to do",
         "family_idle_ms": "a family, nothing else to do", "family_busy_ms": "a family, while refreshes run",
         "user_idle_ms": "a user, nothing else to do", "user_busy_ms": "a user, while refreshes run",
     }  # fmt: skip
