@@ -102,11 +102,10 @@ def end(family: str, reason: str, place: Place, as_json: bool) -> None:
 
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         raise Failure(f"a reason is a sentence of 1 to {LONGEST_REASON} printable characters")
-    raw = whose.family_id(family)
 
     def work(tx: Tx, now: int) -> Family:
         found = whose.family(tx, family)
-        if not end_family(tx, raw, Reason.OPERATOR, now, detail=reason) and found.ended is not None:
+        if not end_family(tx, found, Reason.OPERATOR, now, detail=reason) and found.ended is not None:
             raise Failure(
                 f"the family {family} ended already, at {instant(found.ended.at)}: {found.ended.reason}",
                 hint=f"see how with: evergrant family show {family}",

@@ -120,10 +120,16 @@ class TokenIssuer:
 
     def end(self, token: str) -> None:
         """End the family that *token* stands for, as a client does that revokes its refresh token."""
-        family = ids.parse(ids.Kind.FAMILY, self._read(token)["fam"])
-        if family is None:
+        family_id = ids.parse(ids.Kind.FAMILY, self._read(token)["fam"])
+        if family_id is None:
             raise ValueError("this token stands for no family")
-        self._write(lambda tx: end_family(tx, family, Reason.REVOKED, self._now))
+
+        def work(tx: Tx) -> None:
+            family = tx.families.get(family_id)
+            if family is not None:
+                end_family(tx, family, Reason.REVOKED, self._now)
+
+        self._write(work)
 
     def sign_out(self, token: str) -> None:
         """End the browser session that *token* came from."""

@@ -69,7 +69,7 @@ async def _withdraw(held: Held) -> None:
 
 async def _by_operator(held: Held) -> None:
     family = await held.family()
-    await _ended(held, lambda tx, now: end_family(tx, family.id, Reason.OPERATOR, now))
+    await _ended(held, lambda tx, now: end_family(tx, family, Reason.OPERATOR, now))
 
 
 async def _reuse(held: Held) -> None:

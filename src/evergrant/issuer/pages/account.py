@@ -110,7 +110,7 @@ def _end_family(tx: Tx, found: Found, form: Form, now: int) -> None:
     family_id = ids.parse(ids.Kind.FAMILY, form.get("id") or "")
     family = tx.families.get(family_id) if family_id else None
     if family is not None and family.account_id == found.account.id:
-        ends.end_family(tx, family.id, Reason.ENDED_BY_USER, now)
+        ends.end_family(tx, family, Reason.ENDED_BY_USER, now)
 
 
 def _withdraw(tx: Tx, found: Found, form: Form, now: int) -> None:

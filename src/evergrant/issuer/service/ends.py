@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from evergrant.domain import id as ids
 from evergrant.domain.event import Event, What
-from evergrant.domain.family import Ended
+from evergrant.domain.family import Ended, Family
 from evergrant.domain.reason import Reason
 from evergrant.store import applying
 from evergrant.store.port import Records, Tx, Which
@@ -21,13 +21,12 @@ MOST_AT_ONCE: Final = 10_000
 
 
 def end_family(
-    tx: Tx, family_id: bytes, reason: Reason, now: int, network: str = "", agent: str = "", detail: str = ""
+    tx: Tx, family: Family, reason: Reason, now: int, network: str = "", agent: str = "", detail: str = ""
 ) -> bool:
-    """End one family; whether it was live. *detail* is what a person said about it."""
-    family = tx.families.get(family_id)
-    if family is None or not applying.end_family(tx, family, Ended(now, reason)):
+    """End one family, as this transaction has read it; whether it was live. *detail* is what a person said about it."""
+    if not applying.end_family(tx, family, Ended(now, reason)):
         return False
-    name = ids.text(ids.Kind.FAMILY, family_id)
+    name = ids.text(ids.Kind.FAMILY, family.id)
     tx.events.add([
         Event(now, What.FAMILY_ENDED, family.client_id, family.account_id, name, family.session_id, reason,
               family.head.generation, network, agent, detail)

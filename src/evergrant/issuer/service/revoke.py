@@ -49,7 +49,7 @@ class Revoker:
             if family.client_id != client.id:
                 tx.events.add([_foreign(family, client, now, network, agent)])
                 return False
-            end_family(tx, token.family_id, Reason.REVOKED, now, network, agent)
+            end_family(tx, family, Reason.REVOKED, now, network, agent)
             return True
 
         if not await self._store.write(work) and client.confidential:
