@@ -6,6 +6,7 @@ import pytest
 
 from evergrant.assembly import Outward
 from evergrant.domain.client import Client, ClientType
+from evergrant.domain.ending import End
 from evergrant.domain.event import What
 from evergrant.domain.receiver import Delivery
 from evergrant.issuer.service.outbox import Outbox
@@ -133,6 +134,16 @@ async def test_a_sender_that_lost_its_lease_sends_nothing_more(both: Issuer) -> 
         await first.stop()  # lets go at once
         await sign_out(await held_by(both, "Last", receiver.address))
         assert await second.round() == 1
+
+
+async def test_an_end_of_a_kind_that_is_not_known_here_stops_nothing(both: Issuer) -> None:
+    """Another version of the product may write it, while the two run side by side (attack O-12)."""
+    with receiving() as receiver:
+        held = await held_by(both, "App", receiver.address)
+        strange = End(both.clock.now(), "reason_of_a_later_version", claims_of(held.access)["sub"])
+        await both.house.store.write(lambda tx: tx.endings.add([strange]))
+        await sign_out(held)
+        assert await outbox(both).round() == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ Work inside one transaction; sending is `outbox`. A delivery's id follows from t
 worked through twice makes nothing twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from evergrant.domain.ending import End
@@ -22,7 +22,7 @@ LOGOUT_LIFE: Final = 600
 EVENT_LIFE: Final = 86_400
 _MOST_FAMILIES: Final = 1_000
 # Ends of all that an account held, by their reasons: what is said of the account besides its sessions.
-_OF_ACCOUNT: Final = {
+_OF_ACCOUNT: Final[Mapping[str, tuple[str, dict[str, str]]]] = {
     Reason.PASSWORD_CHANGED: (events.CREDENTIAL_CHANGE, {"credential_type": "password", "change_type": "update"}),
     Reason.ACCOUNT_DISABLED: (events.SESSION_REVOKED, {"initiating_entity": "admin"}),
     Reason.ACCOUNT_DELETED: (events.SESSION_REVOKED, {"initiating_entity": "admin"}),
@@ -80,7 +80,7 @@ def _told(issuer: str, end: End) -> Iterator[tuple[str, str]]:
         said = {**members, "initiating_entity": by}
         yield events.SESSION_REVOKED, events.event_claims(subject, events.SESSION_REVOKED, said)
     whole = end.account_id and not (end.sessions or end.families or end.client_id or end.jti or end.every)
-    if whole and (found := _OF_ACCOUNT.get(Reason(end.reason))) is not None:
+    if whole and (found := _OF_ACCOUNT.get(end.reason)) is not None:
         kind, more = found
         subject = events.person_subject(issuer, end.account_id)
         yield kind, events.event_claims(subject, kind, {**members, **more})
