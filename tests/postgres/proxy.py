@@ -188,9 +188,13 @@ class Proxy:
         self._flowing.set()
         self._listen()
         self._loop.run_forever()
-        for task in asyncio.all_tasks(self._loop):
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        for wire in self._wires:  # joined while this was being closed
+            wire.client.close()
+            wire.server.close()
 
     def _listening(self) -> socket.socket:
         listener = socket.create_server(("127.0.0.1", self.port))
@@ -204,7 +208,8 @@ class Proxy:
         with contextlib.suppress(OSError):
             client, _ = self._listener.accept()
             client.setblocking(False)
-            self._loop.create_task(self._joined(client))
+            joining = self._loop.create_task(self._joined(client))
+            joining.add_done_callback(lambda done: client.close() if done.cancelled() else None)  # before it began
 
     async def _joined(self, client: socket.socket) -> None:
         server = socket.socket()
@@ -212,7 +217,7 @@ class Proxy:
         try:
             await self._flowing.wait()
             await self._loop.sock_connect(server, ("127.0.0.1", self._target()))
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # nobody there, or the wire was closed before it was mended
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             client.close()
             server.close()
