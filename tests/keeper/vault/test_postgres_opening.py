@@ -138,6 +138,32 @@ async def test_while_the_database_is_away_the_vault_says_so_and_afterwards_it_go
         cluster.stop()
 
 
+async def test_a_commit_that_no_standby_has_is_told_to_nobody(postgres, database):
+    """However the wait for it is broken off: after ten seconds by the time a statement may take, here at once."""
+    vault = PostgresVault.open(database)
+    one = await connected(vault)
+    name = database.rpartition("/")[2]
+    ours = f"FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = '{name}'"
+    postgres.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = on')
+    try:
+        postgres.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        postgres.execute("SELECT pg_reload_conf()")
+        postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                         f" WHERE datname = '{name}' AND pid <> pg_backend_pid()")  # fmt: skip
+        for ask in (vault.change(step(one, records=[record(one, 2)])), vault.claim(one.id, MAIN, "worker", 30)):
+            asked = asyncio.ensure_future(ask)
+            while not asked.done():
+                await asyncio.to_thread(postgres.execute, f"SELECT pg_cancel_backend(pid) {ours}")
+                await asyncio.sleep(0.02)
+            with pytest.raises(VaultUnavailable, match="synchronous replication"):
+                asked.result()
+    finally:
+        postgres.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        postgres.execute("SELECT pg_reload_conf()")
+        postgres.execute(f'ALTER DATABASE "{name}" RESET synchronous_commit')
+        await vault.close()
+
+
 async def test_keep_inv_2_a_claim_that_ended_while_the_vault_was_away_is_left_to_its_holder(database):
     holder, witness = PostgresVault.open(database), PostgresVault.open(database)
     one = await connected(holder)

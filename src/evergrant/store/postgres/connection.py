@@ -258,6 +258,21 @@ def warning(diagnostic: errors.Diagnostic) -> str:
 
 
 @contextmanager
+def warned(connection: Connection) -> Iterator[list[str]]:
+    """What the server warns of while the block runs; complete when it is left."""
+    heard: list[str] = []
+
+    def hear(diagnostic: errors.Diagnostic) -> None:
+        heard.extend(filter(None, [warning(diagnostic)]))
+
+    connection.add_notice_handler(hear)
+    try:
+        yield heard
+    finally:
+        connection.remove_notice_handler(hear)
+
+
+@contextmanager
 def translated(place: Address) -> Iterator[None]:
     """Turn a driver's error into `StoreUnavailable`; nothing of the driver leaves this room."""
     try:

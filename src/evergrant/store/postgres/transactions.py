@@ -14,7 +14,7 @@ import psycopg
 from evergrant.store.batch import Answer, Job
 from evergrant.store.port import StoreUnavailable
 from evergrant.store.postgres.asking import Asking
-from evergrant.store.postgres.connection import AGAIN, Address, Connection, is_spent, sentence, warning
+from evergrant.store.postgres.connection import AGAIN, Address, Connection, is_spent, sentence, warned
 from evergrant.store.postgres.sessions import NoSession, Sessions
 from evergrant.store.postgres.tables import REVISION, PostgresTx
 
@@ -132,24 +132,16 @@ class Transactions:
 
         Raises `_Unknown` when the connection dies now, or the server warns: nobody may do the work again.
         """
-        warned: list[str] = []
-
-        def heard(diagnostic: psycopg.errors.Diagnostic) -> None:
-            warned.extend(filter(None, [warning(diagnostic)]))
-
-        connection.add_notice_handler(heard)
         try:
-            with connection.pipeline() if tx.unwritten else nullcontext():
+            with warned(connection) as warnings, connection.pipeline() if tx.unwritten else nullcontext():
                 tx.flush()
                 connection.execute("COMMIT")
         except psycopg.Error as error:
             if is_spent(connection, error):
                 raise _Unknown(sentence(self._place, error)) from error
             raise
-        finally:
-            connection.remove_notice_handler(heard)
-        if warned:
-            raise _Unknown(f"{self._place.shown}: {warned[0]}")
+        if warnings:
+            raise _Unknown(f"{self._place.shown}: {warnings[0]}")
         if tx.turned:
             self._seen(tx.turned)
 

@@ -2,7 +2,9 @@
 
 A conflict with another transaction is a clean nothing and is tried again here. So is a session that turns out to be
 gone before the commit was sent. When it goes while the commit is on its way, nobody knows whether it happened: work
-that may be done twice is done again, for any other the caller is told that the vault did not answer.
+that may be done twice is done again, for any other the caller is told that the vault did not answer. The same is told
+when it was committed here and the wait for a standby was broken off, by an operator or because it took longer than a
+statement may: a failover now would lose it.
 """
 
 from collections.abc import Callable
@@ -15,11 +17,13 @@ from evergrant.keeper.vault.port import VaultUnavailable
 from evergrant.keeper.vault.postgres.asking import Asking
 from evergrant.keeper.vault.postgres.tables import Tables
 from evergrant.store.port import StoreUnavailable
-from evergrant.store.postgres.connection import AGAIN, Address, is_spent, sentence
+from evergrant.store.postgres.connection import AGAIN, Address, is_spent, sentence, warned
 from evergrant.store.postgres.sessions import Sessions
 
 T = TypeVar("T")
 CONFLICTS: Final = 20
+# Longer than any statement may take, and no longer: a server that is frozen must not hold a lease up for minutes.
+LONGEST_SILENCE: Final = 15.0
 # Of this transaction alone, so that a pooler may hand the session to somebody else after it.
 _SETTINGS: Final = (
     "SELECT set_config('search_path', 'evergrant_keeper', true), set_config('statement_timeout', '10s', true),"
@@ -32,6 +36,10 @@ _NUMBER: Final = "SELECT pg_current_xact_id_if_assigned()::text::bigint"
 
 class _Unknown(Exception):
     """The commit was sent, and no answer came."""
+
+
+class _Unconfirmed(_Unknown):
+    """It was committed on the primary alone: the server warns of it."""
 
 
 class _Gone(Exception):
@@ -47,7 +55,7 @@ class Transactions:
     def __init__(self, place: Address, most: int, clock: Clock | None, committed: Callable[[int], None]) -> None:
         self._place, self._clock, self._committed = place, clock, committed
         self.back_at: Callable[[], float] = float
-        self._sessions = Sessions(place, most)
+        self._sessions = Sessions(place, most, silence=LONGEST_SILENCE)
         # So many sessions may have gone to sleep before the server did; one more is new.
         self._tries = most + 1
 
@@ -73,7 +81,8 @@ class Transactions:
                 tries += 1
                 if isinstance(error, _Unknown):
                     self._committed(0)
-                if tries > self._tries or not (twice or isinstance(error, _Gone)):
+                hopeless = tries > self._tries or isinstance(error, _Unconfirmed)
+                if hopeless or not (twice or isinstance(error, _Gone)):
                     raise VaultUnavailable(str(error)) from error
             except psycopg.Error as error:
                 raise VaultUnavailable(sentence(self._place, error)) from error
@@ -86,7 +95,7 @@ class Transactions:
         sent = False
         with self._sessions.lent() as connection:
             try:
-                with connection.pipeline():
+                with warned(connection) as warnings, connection.pipeline():
                     connection.execute(_WRITE if writes else _READ)
                     connection.execute(_SETTINGS)
                     result = work(Tables(Asking(connection, self._clock, self.back_at())))
@@ -94,6 +103,8 @@ class Transactions:
                     sent = True
                     connection.execute("COMMIT")
                 row = number.fetchone()
+                if warnings:
+                    raise _Unconfirmed(f"{self._place.shown}: {warnings[0]}")
             except psycopg.Error as error:
                 if sent and writes and _is_silent(error):
                     raise _Unknown(f"{self._place.shown}: the connection was lost while committing") from error
