@@ -67,6 +67,7 @@ async def _copied(begin: Whereabouts, end: Whereabouts, *, replace: bool) -> Cop
     from evergrant.clock import clock_from_environment
     from evergrant.store.moving.backup import NotEmpty
     from evergrant.store.moving.copying import NotTheSame, copy
+    from evergrant.store.port import OutcomeUnknown
 
     clock = clock_from_environment(os.environ)
     async with whole.opened(begin) as source, whole.opened(end) as target:
@@ -80,6 +81,12 @@ async def _copied(begin: Whereabouts, end: Whereabouts, *, replace: bool) -> Cop
             raise Failure(
                 f"{end.shown}: there is something in it", hint="name another place, or give it up with --replace",
                 code=Exit.CONFLICT,
+            ) from error  # fmt: skip
+        except OutcomeUnknown as error:
+            raise Failure(
+                f"{error}: whether everything has arrived nobody knows; FROM was left",
+                hint=f"look into TO; when it is empty, use FROM again: evergrant store reopen {begin.shown}",
+                code=Exit.STORE_UNAVAILABLE,
             ) from error  # fmt: skip
         except NotTheSame as error:
             raise Failure(

@@ -39,6 +39,10 @@ class StoreUnavailable(Exception):
     """The store could not answer; nothing was half done. The text is for the operator."""
 
 
+class OutcomeUnknown(StoreUnavailable):
+    """Whether it was committed nobody knows. Work that found its own effects would take them for somebody else's."""
+
+
 class StoreUnusable(Exception):
     """The store cannot be opened at all: one clear sentence for whoever starts the server."""
 

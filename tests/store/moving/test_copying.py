@@ -9,9 +9,12 @@ from evergrant.entropy import SeededEntropy
 from evergrant.store.moving import copying
 from evergrant.store.moving.backup import NotEmpty
 from evergrant.store.moving.copying import NotTheSame, copy
-from evergrant.store.port import StoreUnavailable, StoreUnusable, Which
+from evergrant.store.port import OutcomeUnknown, StoreUnavailable, StoreUnusable, Which
+from evergrant.store.postgres import PostgresStore
+from evergrant.store.sqlite import SqliteStore
 from evergrant.testing import specimens
 from evergrant.testing.presenting import Presenter, ring
+from tests.postgres.proxy import proxied
 from tests.store.moving.conftest import NOW, content, quiet, renamed
 
 
@@ -149,6 +152,28 @@ async def test_a_target_that_cannot_commit_opens_the_source_again(full, token, o
         await move(full, target)
     assert (await Presenter(full, SeededEntropy("x"), ring()).present(token)).given
     assert await target.read(lambda tx: tx.families.find(Which())) == []
+
+
+@pytest.mark.long
+@pytest.mark.needs("postgres")
+async def test_when_nobody_knows_whether_the_target_committed_the_source_stays_left(postgres, tmp_path):
+    """The reply to the commit is lost: the target has everything, so the source must not be served from."""
+    source, url = SqliteStore.open(tmp_path / "full.db"), postgres.database()
+    await source.write(lambda tx: tx.families.add(specimens.family()))
+    with proxied(lambda: postgres.port) as wire:
+        target = PostgresStore.open(url.replace(f":{postgres.port}/", f":{wire.port}/"))
+        wire.lose_replies()
+        with pytest.raises(OutcomeUnknown):
+            await move(source, target)
+        assert wire.lost_replies == 1
+        await target.close()
+    with pytest.raises(StoreUnavailable, match="its tables"):
+        await source.write(lambda tx: tx.turn() or tx.families.find(Which()))
+    await source.close()
+    arrived = PostgresStore.open(url)
+    assert await arrived.read(lambda tx: len(tx.families.find(Which()))) == 1
+    await arrived.close()
+    postgres.drop(url)
 
 
 async def test_there_and_back_again_is_the_same(full, opened, tmp_path):

@@ -3,7 +3,8 @@
 First a snapshot is copied. Then nobody may write in the source any more: pages that have changed are copied again,
 everything is read back from the target and compared, the source is left for good, and the target is committed. All
 that is written in the target is one transaction: whatever interrupts it before its end leaves an empty target, and a
-source that is opened again. At no moment can both be served from.
+source that is opened again. At no moment can both be served from: when nobody knows whether the target was committed,
+the source stays left.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 from evergrant.store.bulk import NUMBERED, TABLES, Row, Table, Value
 from evergrant.store.moving.backup import NotEmpty, is_empty
 from evergrant.store.moving.rows import Progress, Sum, Sums, differing, mark, pages, rest, summed
-from evergrant.store.port import Store, StoreUnavailable
+from evergrant.store.port import OutcomeUnknown, Store, StoreUnavailable
 
 DEEP = 8
 """Pages on the way at most."""
@@ -127,7 +128,8 @@ async def copy(
 ) -> Copied:  # fmt: skip
     """Move everything from *source* to *target*. *whither* is what servers of the source are told.
 
-    Raises `NotEmpty` unless *replace*, `NotTheSame`, `StoreUnavailable`; then the source is as it was.
+    Raises `NotEmpty` unless *replace*, `NotTheSame`, `StoreUnavailable`; then the source is as it was, but for
+    `OutcomeUnknown`: then it is left, and the target holds everything or nothing.
     """
     other = _Target(target, replace=replace)
     left = False
@@ -138,7 +140,7 @@ async def copy(
         await other.commit()
     except BaseException as trouble:
         cause = await other.give_up()
-        if left:
+        if left and not isinstance(trouble, OutcomeUnknown):
             await source.write(_come_back)
         if isinstance(trouble, _Stopped):
             raise cause or StoreUnavailable("the move was interrupted") from trouble

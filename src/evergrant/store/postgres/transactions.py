@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from evergrant.store.batch import Answer, Job
-from evergrant.store.port import StoreUnavailable
+from evergrant.store.port import OutcomeUnknown, StoreUnavailable
 from evergrant.store.postgres.asking import Asking
 from evergrant.store.postgres.connection import AGAIN, Address, Connection, is_spent, sentence, warned
 from evergrant.store.postgres.sessions import NoSession, Sessions
@@ -52,7 +52,7 @@ class Transactions:
         if len(batch) > 1:
             try:
                 return self._run(batch, BEGIN, self._writing)
-            except (NoSession, _Unknown) as error:
+            except (NoSession, OutcomeUnknown) as error:
                 return [Answer(job, None, error) for job in batch]
             except (psycopg.Error, _NotBegun):
                 pass  # the reason will be whoever's it is
@@ -120,7 +120,7 @@ class Transactions:
         try:
             result = job.work(tx)
             self._commit(connection, tx)
-        except (psycopg.Error, _Unknown):
+        except (psycopg.Error, OutcomeUnknown):
             raise
         except BaseException as error:  # noqa: BLE001 - work's own error goes to whoever asked
             connection.execute("ROLLBACK")
@@ -130,7 +130,7 @@ class Transactions:
     def _commit(self, connection: Connection, tx: Any) -> None:
         """Write what is only noted down, and commit, in one trip.
 
-        Raises `_Unknown` when the connection dies now, or the server warns: nobody may do the work again.
+        Raises `OutcomeUnknown` when the connection dies now, or the server warns: nobody may do the work again.
         """
         try:
             with warned(connection) as warnings, connection.pipeline() if tx.unwritten else nullcontext():
@@ -138,10 +138,10 @@ class Transactions:
                 connection.execute("COMMIT")
         except psycopg.Error as error:
             if is_spent(connection, error):
-                raise _Unknown(sentence(self._place, error)) from error
+                raise OutcomeUnknown(sentence(self._place, error)) from error
             raise
         if warnings:
-            raise _Unknown(f"{self._place.shown}: {warnings[0]}")
+            raise OutcomeUnknown(f"{self._place.shown}: {warnings[0]}")
         if tx.turned:
             self._seen(tx.turned)
 
@@ -159,10 +159,6 @@ class Transactions:
             connection.execute("ROLLBACK TO work")
         connection.execute("RELEASE work")
         return answer
-
-
-class _Unknown(StoreUnavailable):
-    """Whether it was committed nobody knows. Work that found its own effects would take them for somebody else's."""
 
 
 class _NotBegun(Exception):
