@@ -1,6 +1,7 @@
 """A backup is one snapshot in one file that is whole or not there; a restore is all of it or nothing, and an epoch."""
 
 import asyncio
+import os
 import stat
 
 import pytest
@@ -38,6 +39,14 @@ async def test_what_is_restored_is_what_was_backed_up_row_by_row_and_event_numbe
     metas = [dict(rows.pop("meta")), dict(expected.pop("meta"))]
     assert metas[0] == {**metas[1], "epoch": 1, "restored": 1, "revision": metas[1]["revision"] + 1}
     assert rows == expected
+
+
+async def test_what_a_killed_backup_left_is_in_nobodys_way(full, tmp_path):
+    """In a container every process has the same number."""
+    (tmp_path / f".b.{os.getpid()}.partial").write_bytes(b"half")
+    made = await back_up(full, tmp_path / "b", MADE, quiet)
+    assert made == checked(tmp_path / "b")
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o600
 
 
 async def test_o_13_after_a_restore_public_clients_sign_in_again_and_proved_ones_go_on_from_lost_tokens(

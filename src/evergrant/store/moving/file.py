@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkstemp
 from typing import IO, Any, Final, NamedTuple
 
 from msgspec import DecodeError, ValidationError, msgpack
@@ -86,8 +87,9 @@ def written(path: Path, *, replace: bool) -> Iterator[IO[bytes]]:
     """
     if path.exists() and not replace:
         raise FileExistsError(17, "there is such a file already", str(path))
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    # Not named by the process: in containers all are number 1, and one that was killed would be in the way for ever.
+    descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    partial = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -137,7 +139,10 @@ def read(backup: Backup) -> Iterator[tuple[Table, list[Row]]]:
 
 
 def _head(path: Path, said: Any) -> Head:
-    head = Head._make(said)
+    try:
+        head = Head._make(said)
+    except TypeError as error:
+        raise BadBackup(f"{path}: made by a release that says more of its backups; restore it with that one") from error
     ours = {table.name: list(table.columns) for table in TABLES}
     if head.columns != ours:
         raise BadBackup(f"{path}: made by release {head.release}, whose tables differ; restore it with that release")
