@@ -277,6 +277,31 @@ async def test_followers_hear_nothing_while_the_store_cannot_be_read_and_catch_u
         await follower.until(lambda me: me.dead(claims_of(held.access)))
 
 
+def _lose_the_last_end(issuer: Issuer) -> None:
+    """What a failover to a standby that was behind does (attack O-03)."""
+    store: Any = issuer.house.store
+    number = store._tables["meta"]["last ending"]
+    store._tables["meta"]["last ending"] = number - 1
+    del store._tables["ending"][number]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_o_03_a_store_that_has_lost_ends_is_noticed_and_what_came_instead_is_told(
+    issuer: Issuer, lost: int
+) -> None:
+    reader, others = await reader_of(issuer), [await hold(issuer, ClientType.WEB, f"App {n}") for n in range(lost)]
+    held = await hold(issuer, ClientType.WEB, "Last")
+    async with following(issuer, reader) as follower:
+        for other in others:
+            await _revoke(other)
+        await follower.until(lambda me: all(me.dead(claims_of(other.access)) for other in others))
+        for _ in others:
+            _lose_the_last_end(issuer)
+        await _revoke(held)  # under a number that the follower has passed
+        await follower.until(lambda me: me.dead(claims_of(held.access)))
+        assert any(frame.kind is Kind.RESET for frame in follower.frames)
+
+
 async def test_a_reader_that_was_deleted_or_got_nothing_but_new_secrets_is_let_go(issuer: Issuer) -> None:
     one, two = await reader_of(issuer, "One"), await reader_of(issuer, "Two")
     async with following(issuer, one) as first, following(issuer, two) as second:

@@ -83,6 +83,8 @@ class Feed:
         self._pulse: asyncio.Future[None] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._leaving = False
+        self._turn = 0
+        """Moves on when the store has lost what followers were told (attack O-03): they begin anew."""
         self.followers = 0
 
     @property
@@ -122,9 +124,12 @@ class Feed:
                 self._pump = asyncio.create_task(self._look(), name="evergrant-feed")
             if place is None:
                 yield reset_frame()
-            here, behind = place or _BEGINNING, True
+            here, behind, turn = place or _BEGINNING, True, self._turn
             while welcome() and not self._leaving:
                 pulse = self._pulsing()  # taken before looking, so that nothing falls in between
+                if turn != self._turn:
+                    here, behind, turn = _BEGINNING, True, self._turn
+                    yield reset_frame()
                 if behind or here.number < self._oldest():
                     lines = await self._lines(here.number, BATCH)
                     told, here, behind = (
@@ -183,14 +188,21 @@ class Feed:
         fresh, beat = False, loop.time()
         while True:
             try:
-                lines = await self._lines(self._place.number, BATCH) if fresh else []
                 if not fresh:
                     self._place, fresh = await self._store.read(_newest), True
+                lines = await self._next()
                 due = loop.time() - beat >= BEAT_SECONDS - LOOK_SECONDS
                 if due:
                     await self._catalog.fresh()  # who is welcome, and how long tokens last
+                    if lines is not None and (await self._store.read(_newest)).number < self._place.number:
+                        lines = None
             except StoreUnavailable:
                 await asyncio.sleep(BEAT_SECONDS)
+                continue
+            if lines is None:
+                self._turn, fresh = self._turn + 1, False
+                self._window.clear()
+                self._wake()
                 continue
             self._window.extend((line, line.frame) for line in lines)
             self._place = _after(self._place, lines)
@@ -199,6 +211,14 @@ class Feed:
                 self._wake()
             if len(lines) < BATCH:
                 await asyncio.sleep(LOOK_SECONDS)
+
+    async def _next(self) -> list[Line] | None:
+        """What is new; None when something else lies where this process has looked than lay there before."""
+        place = self._place
+        lines = await self._lines(max(place.number - 1, 0), BATCH + 1)
+        if not lines or lines[0].number != place.number:
+            return lines  # what lay there was swept since
+        return lines[1:] if place.cursor in {lines[0].cursor, START} else None
 
     async def _lines(self, after: int, limit: int) -> list[Line]:
         # Attack O-09: what was told while the clock stood in the past is not over because it has been put right.
