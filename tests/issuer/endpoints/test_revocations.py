@@ -241,6 +241,8 @@ async def test_a_poll_that_finds_nothing_new_costs_no_body(both: Issuer) -> None
     first = await poll(both, reader)
     assert read_page(first.body).cursor == START
     assert (await poll(both, reader, if_none_match=first.header("etag"))).status == 304
+    weakened = f"W/{first.header('etag')}"  # by a proxy that packs what it passes on (RFC 9110 section 13.1.2)
+    assert (await poll(both, reader, if_none_match=weakened)).status == 304
     await _revoke(held)
     second = await poll(both, reader, if_none_match=first.header("etag"))
     told = read_page(second.body)
@@ -300,6 +302,19 @@ async def test_o_03_a_store_that_has_lost_ends_is_noticed_and_what_came_instead_
         await _revoke(held)  # under a number that the follower has passed
         await follower.until(lambda me: me.dead(claims_of(held.access)))
         assert any(frame.kind is Kind.RESET for frame in follower.frames)
+
+
+async def test_o_03_whoever_polls_is_told_of_a_loss_too_when_nobody_follows_any_more(issuer: Issuer) -> None:
+    reader, lost = await reader_of(issuer), await hold(issuer, ClientType.WEB, "Lost")
+    held = await hold(issuer, ClientType.WEB, "Held")
+    async with following(issuer, reader) as follower:
+        await _revoke(lost)
+        await follower.until(lambda me: me.dead(claims_of(lost.access)))
+    _lose_the_last_end(issuer)
+    await _revoke(held)
+    told = await page(issuer, reader, follower.cursor)
+    assert told.reset
+    assert any(ending.takes(claims_of(held.access)) for ending in told.endings)
 
 
 async def test_a_reader_that_was_deleted_or_got_nothing_but_new_secrets_is_let_go(issuer: Issuer) -> None:

@@ -66,7 +66,7 @@ class RevocationsEndpoint:
         return Stream(200, _EVENTS, await self._feed.follow(after, welcome))
 
     async def _page(self, ask: Ask, after: str) -> Answer:
-        known = ask.header(b"if-none-match")
+        known = ask.header(b"if-none-match").removeprefix("W/")
         page = await self._feed.page(after or known.strip('"'))
         tag = (b"etag", entity_tag(page.cursor).encode("ascii"))
         if known == entity_tag(page.cursor) and not page.more and not page.reset:

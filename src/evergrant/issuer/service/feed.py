@@ -237,7 +237,7 @@ class Feed:
         number = int(cursor.partition(".")[0])
         if not 0 < number <= MOST_NUMBER:
             return _BEGINNING if cursor == START else None
-        if cursor == self._place.cursor:
+        if cursor == self._place.cursor and self._pump is not None:  # looked at again once a beat, while it is
             return self._place
         found = await self._store.read(lambda tx: tx.endings.find(number - 1, 1))
         return _Place(number, cursor) if found and _cursor(*found[0]) == cursor else None
