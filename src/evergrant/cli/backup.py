@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from evergrant.cli import whole
-from evergrant.cli.output import Exit, Failure, confirm, counting, emit_line, instant, json_option, note
+from evergrant.cli.output import Failure, confirm, counting, emit_line, instant, json_option, note
 from evergrant.cli.place import Place, current, existing, finished, placed, whereabouts
 
 if TYPE_CHECKING:
@@ -30,12 +29,9 @@ def backup_(target: Path, replace: bool, place: Place, as_json: bool) -> None:
     key-encryption key: keep that apart, for without it nothing in a backup can be used, by a thief or by you.
     """
     source = current(existing(place.config))
-    if target.exists() and not replace:
-        raise Failure(
-            f"{target}: there is such a file already", hint="name another, or say --replace", code=Exit.CONFLICT
-        )
+    whole.refuse_overwriting(target, replace=replace)
     made = finished(lambda: _back_up(source, target, replace=replace))
-    _say(made, as_json=as_json)
+    whole.said(made, as_json=as_json)
     note(f"backed up {whole.summary(made.sums)}; SHA-256 {made.checksum}")
 
 
@@ -103,21 +99,16 @@ def _declared(target: Whereabouts, *, failover: bool, yes: bool, as_json: bool) 
 
 
 def _restored(target: Whereabouts, file: Path, *, replace: bool, yes: bool, as_json: bool) -> None:
-    from evergrant.store.moving.backup import NotEmpty
-    from evergrant.store.moving.file import BadBackup, checked
+    from evergrant.store.moving.file import checked
 
-    try:
+    with whole.moving(target.shown):
         backup = checked(file)
-    except BadBackup as error:
-        raise Failure(str(error), code=Exit.STORE_UNAVAILABLE) from error
     if whole.in_use(target):
-        raise Failure(
-            f"{target.shown}: somebody has it open", hint="stop its servers first: what they write now would be lost",
-            code=Exit.CONFLICT,
-        )  # fmt: skip
+        whole.refuse_used(target.shown, "stop its servers first: what they write now would be lost")
     if replace:
         confirm(f"what is in {target.shown} now will be gone. Restore {file} over it?", yes=yes)
-    _room(target, backup)
+    if target.file is not None:
+        whole.refuse_crowded(target.folder, backup)
 
     async def filled() -> Epoch:
         from evergrant.store.moving.backup import restore
@@ -127,38 +118,9 @@ def _restored(target: Whereabouts, file: Path, *, replace: bool, yes: bool, as_j
             with counting("restoring", total) as done:
                 return await restore(store, backup, whole.now(), lambda _, rows: done(rows), replace=replace)
 
-    try:
+    with whole.moving(target.shown):
         epoch = finished(filled)
-    except NotEmpty as error:
-        raise Failure(
-            f"{target.shown}: there is something in it", hint="name another place, or give it up with --replace",
-            code=Exit.CONFLICT,
-        ) from error  # fmt: skip
-    except BadBackup as error:
-        raise Failure(str(error), code=Exit.STORE_UNAVAILABLE) from error
-    _say(backup, as_json=as_json, epoch=epoch.number)
+    whole.said(backup, as_json=as_json, epoch=epoch.number)
     note(f"restored {whole.summary(backup.sums)}, as they were at {instant(backup.head.made_at)}")
     note(f"epoch {epoch.number} has begun: people at public clients sign in again, all others go on")
     note("the key-encryption key is not in a backup: the servers need the one that this store was sealed with")
-
-
-def _room(target: Whereabouts, backup: Backup) -> None:
-    """Refuse before it is begun what a disk has no room for: a restore needs it twice, in the log and in the file."""
-    if target.file is None or not target.folder.exists():
-        return
-    free = shutil.disk_usage(target.folder).free
-    if free < 2 * backup.size:
-        raise Failure(
-            f"{target.folder}: {free} bytes are free, and this takes about {2 * backup.size}",
-            hint="make room, or restore to another disk", code=Exit.STORE_UNAVAILABLE,
-        )  # fmt: skip
-
-
-def _say(backup: Backup, *, as_json: bool, **more: Any) -> None:
-    if not as_json:
-        return
-    head = backup.head
-    emit_line({
-        "file": str(backup.path), "made_at": head.made_at, "release": head.release, "source": head.source,
-        "size": backup.size, "sha256": backup.checksum, "rows": whole.rows(backup.sums), **more,
-    })  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evergrant.cli import whole
-from evergrant.cli.output import Exit, Failure, confirm, emit_line, json_option, note, plural
+from evergrant.cli.output import Failure, confirm, emit_line, json_option, note
 from evergrant.cli.place import current, finished
 from evergrant.cli.verbs import Parts
 
@@ -42,22 +42,11 @@ def copy_(source: str, target: str, live: bool, replace: bool, as_json: bool) ->
     if begin.shown == end.shown:
         raise Failure("FROM and TO are the same")
     if not live and whole.in_use(begin):
-        raise Failure(
-            f"{begin.shown}: somebody has it open", hint="stop its servers, or say --live", code=Exit.CONFLICT
-        )
+        whole.refuse_used(begin.shown, "stop its servers, or say --live")
     if whole.in_use(end):
-        raise Failure(f"{end.shown}: somebody has it open", hint="stop its servers first", code=Exit.CONFLICT)
+        whole.refuse_used(end.shown, "stop its servers first")
     copied = finished(lambda: _copied(begin, end, replace=replace))
-    if as_json:
-        emit_line({
-            "from": begin.shown, "to": end.shown, "rows": whole.rows(copied.sums),
-            "sums": {name: one.checksum for name, one in copied.sums.items()}, "again": copied.again,
-            "stopped": round(copied.stopped, 3),
-        })  # fmt: skip
-    note(f"moved {whole.summary(copied.sums)} to {end.shown}")
-    if copied.again:
-        note(f"{plural(copied.again, 'row was', 'rows were')} copied again, having changed meanwhile")
-    note(f"nobody could write for {copied.stopped:.1f} s; {begin.shown} is not used any more")
+    whole.told(copied, begin.shown, end.shown, whole.SHOWN, as_json=as_json)
     note("the servers of the new place need the key-encryption key of the old one")
 
 
@@ -65,34 +54,16 @@ async def _copied(begin: Whereabouts, end: Whereabouts, *, replace: bool) -> Cop
     import os
 
     from evergrant.clock import clock_from_environment
-    from evergrant.store.moving.backup import NotEmpty
-    from evergrant.store.moving.copying import NotTheSame, copy
-    from evergrant.store.port import OutcomeUnknown
+    from evergrant.store.moving.copying import copy
 
     clock = clock_from_environment(os.environ)
     async with whole.opened(begin) as source, whole.opened(end) as target:
-        try:
+        with whole.moving(end.shown, f"evergrant store reopen {begin.shown}"):
             # Rows are counted when they are sent, and when they are read back.
             return await whole.watched(
                 source, "moving",
                 lambda progress: copy(source, target, end.shown, clock.monotonic, progress, replace=replace), times=2,
             )  # fmt: skip
-        except NotEmpty as error:
-            raise Failure(
-                f"{end.shown}: there is something in it", hint="name another place, or give it up with --replace",
-                code=Exit.CONFLICT,
-            ) from error  # fmt: skip
-        except OutcomeUnknown as error:
-            raise Failure(
-                f"{error}: whether everything has arrived nobody knows; FROM was left",
-                hint=f"look into TO; when it is empty, use FROM again: evergrant store reopen {begin.shown}",
-                code=Exit.STORE_UNAVAILABLE,
-            ) from error  # fmt: skip
-        except NotTheSame as error:
-            raise Failure(
-                f"what arrived is not what was sent: {error}", hint="nothing has moved; this should be reported",
-                code=Exit.STORE_UNAVAILABLE,
-            ) from error  # fmt: skip
 
 
 @store_.command("reopen")
@@ -110,8 +81,9 @@ def reopen_(place: str, yes: bool, as_json: bool) -> None:
     confirm("is nothing served from the place that it was moved to?", yes=yes)
     if named.file is None:
         from evergrant.store.postgres import alone as shared
+        from evergrant.store.postgres.connection import address
 
-        shared.reopen(named.url)
+        shared.reopen(address(named.url))
     else:
         from evergrant.store.sqlite import alone
 

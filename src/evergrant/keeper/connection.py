@@ -37,6 +37,8 @@ class Reason(StrEnum):
     """Refused although our ledger shows no second spend: stolen, or somebody else holds it too."""
     GRANT_LOST = "grant_lost"
     """A spend was interrupted, and the provider's facts say that repeating it is useless or harmful."""
+    VAULT_RESTORED = "vault_restored"
+    """Refused, and the vault had been restored from a backup in which a token of before a rotation may have lain."""
     IDLE_LIMIT = "idle_limit"
     HARD_LIMIT = "hard_limit"
     INTERACTION_REQUIRED = "interaction_required"
@@ -136,6 +138,8 @@ class Record:
     refreshed_at: int = 0
     used_at: int = 0
     """When the access token was last leased, to the minute."""
+    restored_from: int = 0
+    """When the backup was made that these tokens came out of: newer ones may have been lost. 0 where nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

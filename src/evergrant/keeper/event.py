@@ -35,6 +35,7 @@ class What(StrEnum):
     UNAUTHORIZED = "lease.unauthorized"
     CALLBACK_REFUSED = "callback.refused"
     KEY_REWRAPPED = "key.rewrapped"
+    VAULT_RESTORED = "vault.restored"
     API_KEY_ADDED = "api_key.added"
     API_KEY_REVOKED = "api_key.revoked"
 
@@ -66,6 +67,7 @@ MEANING: Final[Mapping[What, str]] = {
     What.UNAUTHORIZED: "a caller reported that the API answered 401",
     What.CALLBACK_REFUSED: "a callback was refused, with the reason",
     What.KEY_REWRAPPED: "every record is now sealed under the current key",
+    What.VAULT_RESTORED: "the vault was filled from a backup; what came after that is forgotten",
     What.API_KEY_ADDED: "an API key was made",
     What.API_KEY_REVOKED: "an API key was revoked",
 }

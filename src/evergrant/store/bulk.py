@@ -5,54 +5,66 @@ of another. Values are integers, texts, bytes and None; whatever a store keeps d
 works inside one transaction, through `bulk` of what work is given.
 """
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from evergrant.domain.event import Event
-from evergrant.domain.family import Family, Head
-from evergrant.store.shape import SHAPES
-
+T = TypeVar("T")
 Value = int | str | bytes | None
 Row = tuple[Value, ...]
 
 
 class Table(NamedTuple):
-    """One table. Its first column is its key; pages are in the key's order."""
+    """One table. Its first column is its key; pages are in the key's order.
+
+    *ordered*: every store has its rows in the same order. *grouped*: several rows may have the same key, and a page
+    never parts them.
+    """
 
     name: str
     columns: tuple[str, ...]
+    ordered: bool = False
+    grouped: bool = False
 
     @property
     def key(self) -> str:
-        """The column that identifies a row."""
+        """The column that identifies a row, or the few rows of a group."""
         return self.columns[0]
 
+
+class Layout(NamedTuple):
+    """What lies in one kind of store. *tables* are moved, in this order; *behind* stay, and are left empty.
+
+    *numbered* names what is numbered and never twice the same. *furniture* are tables that every new store has rows in.
+    *kind* is the command that makes backups of it.
+    """
+
+    kind: str
+    tables: tuple[Table, ...]
+    behind: tuple[Table, ...]
+    numbered: tuple[str, ...]
+    furniture: frozenset[str]
+
     @property
-    def ordered(self) -> bool:
-        """Whether every store has its rows in the same order: keys are bytes or numbers."""
-        return self in {FAMILY, EVENT, ENDING}
+    def all(self) -> tuple[Table, ...]:
+        """Those that move and those that stay."""
+        return (*self.tables, *self.behind)
 
 
-FAMILY: Final = Table("family", (*Family._fields[:-2], *Head._fields, "ended_at", "reason"))
-EVENT: Final = Table("event", ("number", *Event._fields))
-ENDING: Final = Table("ending", ("number", "at", "document"))
-META: Final = Table("meta", ("name", "value"))
-RECORDS: Final = tuple(Table(shape.table, (shape.key, *shape.found_by, "ends", "document")) for shape in SHAPES)
-# The leases are the old place's: who keeps house there has no say in the new one.
-TABLES: Final = (META, *(table for table in RECORDS if table.name != "lease"), FAMILY, EVENT, ENDING)
-# Those whose rows have numbers that are never given twice.
-NUMBERED: Final = (EVENT, ENDING)
+class Busy(Exception):
+    """Something is under way that must come to its end before a store is left; ask again soon."""
 
 
 class Bulk(Protocol):
     """A store's tables inside one transaction."""
 
+    layout: Layout
+
     def counts(self) -> dict[str, int]:
-        """How many rows each of `TABLES` has."""
+        """How many rows each table that moves has."""
         ...
 
     def page(self, table: Table, after: Value = None, upto: Value = None, limit: int = -1) -> list[Row]:
-        """Rows in key order: those after a key, up to and with another, at most so many."""
+        """Rows in key order: those after a key, up to and with another, at most so many (and the rest of a group)."""
         ...
 
     def load(self, table: Table, rows: Sequence[Row]) -> None:
@@ -72,15 +84,19 @@ class Bulk(Protocol):
         ...
 
     def numbers(self) -> dict[str, int]:
-        """The last number that was given, swept or not, in each of `NUMBERED`."""
+        """The last number that was given, swept or not, of everything that is numbered."""
         ...
 
-    def number_after(self, table: Table, number: int) -> None:
-        """Let the next row of one of `NUMBERED` have a number after this one."""
+    def number_after(self, name: str, number: int) -> None:
+        """Let the next one of what is numbered have a number after this one."""
         ...
 
     def freeze(self) -> None:
         """Keep everybody else from writing until this transaction ends. First of all that is asked."""
+        ...
+
+    def refuse_busy(self) -> None:
+        """In a frozen store that is to be left: raise `Busy` while something is under way that must end before."""
         ...
 
     def leave(self, whither: str) -> None:
@@ -92,8 +108,9 @@ class Bulk(Protocol):
         ...
 
 
-class Movable(Protocol):
-    """What work is given by a store that can be moved, besides `store.port.Tx`."""
+class Whole(Protocol):
+    """A store that can be moved: what its work is given has `bulk`."""
 
-    @property
-    def bulk(self) -> Bulk: ...
+    async def read(self, work: Callable[[Any], T]) -> T: ...
+
+    async def write(self, work: Callable[[Any], T]) -> T: ...

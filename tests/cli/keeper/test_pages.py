@@ -97,7 +97,7 @@ def test_the_page_for_operators_says_commands_that_work_in_their_order(tmp_path)
         assert said[0].startswith("refreshing what is in ")
         for command in rest:
             terminal.types(command)
-    assert (tmp_path / "keeper-copy.db").stat().st_size > 0
+    assert (tmp_path / "keeper-monday").stat().st_size > 0
 
 
 def test_the_configuration_of_the_page_for_operators_is_a_good_one(tmp_path):

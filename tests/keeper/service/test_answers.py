@@ -7,7 +7,7 @@ import pytest
 
 from evergrant.clock import FixedClock
 from evergrant.domain.secret import Secret
-from evergrant.keeper.connection import Health, Reason
+from evergrant.keeper.connection import MAIN, Health, Reason
 from evergrant.keeper.errors import KeeperError, NeedsReauth, NotUsable
 from evergrant.keeper.event import What
 from evergrant.keeper.provider.model import Retry, ReuseEffect, Rotates
@@ -99,6 +99,29 @@ async def test_a_token_refused_though_nobody_else_spent_it_here_is_told_to_be_un
         assert found is not None
         assert found.connection.health is Health.QUARANTINED
         assert found.connection.detail == Reason.GRANT_DEAD_UNEXPLAINED
+
+
+@pytest.mark.parametrize(("rule", "reason"), [("strict_one_shot", "vault_restored"), ("never_rotates", "grant_dead")])
+async def test_a_token_out_of_a_backup_is_refused_because_of_the_backup_where_newer_ones_were_given_out(
+    rule: str, reason: str
+) -> None:
+    clock = FixedClock()
+    provider = replace(PLAIN, rotates=Rotates.ALWAYS if rule == "strict_one_shot" else Rotates.NEVER)
+    async with living(provider, rule, clock=clock) as life:
+        await life.connect(expires_in=1, restored_from=clock.now() - 60)
+        life.chaos.withdraw("user-42")
+        with pytest.raises(NeedsReauth) as told:
+            await life.keeper.lease("here", "user-42")
+        assert told.value.reason == reason
+
+
+async def test_a_token_that_was_refreshed_since_comes_out_of_no_backup() -> None:
+    async with living(PLAIN) as life:
+        await life.connect(expires_in=1, restored_from=1)
+        assert (await life.keeper.lease("here", "user-42")).version == 2
+        found = await life.vault.load("", "con_user-42")
+        assert found is not None
+        assert found.records[MAIN].restored_from == 0
 
 
 @pytest.mark.parametrize(("end", "reason"), [("refresh_idle_end", "idle_limit"), ("refresh_hard_end", "hard_limit")])

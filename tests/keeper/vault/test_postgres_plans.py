@@ -31,7 +31,7 @@ INSERT INTO evergrant_keeper.pending SELECT ('\\x' || lpad(to_hex(n), 8, '0'))::
 INSERT INTO evergrant_keeper.letter SELECT 'many_' || n, n, 'x' FROM generate_series(1, 20000) n;
 """
 # The few rows of these are read as they lie.
-SMALL = {"trail", "kept", "api_key", "told", "wanted"}
+SMALL = {"moving", "trail", "kept", "api_key", "told", "wanted"}
 COUNTING = "GROUP BY 1"
 
 

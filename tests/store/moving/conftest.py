@@ -8,7 +8,7 @@ from evergrant.domain import id as ids
 from evergrant.domain.ending import End
 from evergrant.domain.event import Event, What
 from evergrant.entropy import SeededEntropy
-from evergrant.store.bulk import TABLES
+from evergrant.store.layout import ISSUER
 from evergrant.store.postgres import PostgresStore
 from evergrant.store.sqlite import SqliteStore
 from evergrant.testing import specimens
@@ -99,7 +99,7 @@ def name(n):
 
 def content(tx):
     """Every row of every table, sorted, and where event numbers go on."""
-    return {table.name: sorted(tx.bulk.page(table)) for table in TABLES}, tx.bulk.numbers()
+    return {table.name: sorted(tx.bulk.page(table)) for table in ISSUER.tables}, tx.bulk.numbers()
 
 
 def quiet(*_):

@@ -11,6 +11,7 @@ from evergrant.domain.event import What
 from evergrant.domain.reason import Refusal
 from evergrant.domain.rotation import Verdict
 from evergrant.entropy import SeededEntropy
+from evergrant.store.layout import ISSUER, META
 from evergrant.store.moving import file
 from evergrant.store.moving.backup import FORGOTTEN, Made, NotEmpty, back_up, declare, restore
 from evergrant.store.moving.file import BadBackup, checked
@@ -150,9 +151,9 @@ def small(tmp_path):
     place = tmp_path / "small"
     with file.written(place, replace=False) as out:
         writing = file.Writing(out)
-        columns = {table.name: list(table.columns) for table in file.TABLES}
+        columns = file.columns(ISSUER)
         writing.head(file.Head(NOW, "1", "s", 0, {"event": 3}, columns))
-        writing.page(file.TABLES[0], [("revision", 1)])
+        writing.page(META, [("revision", 1)])
         writing.end({"meta": file.Sum(1, "0" * 64)})
     return place
 

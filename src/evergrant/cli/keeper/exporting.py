@@ -33,8 +33,8 @@ def export_(with_tokens: Path | None, yes: bool, tenant: str, place: Place, as_j
     """Write every connection as one JSON document a line: what keeper show tells, and no token.
 
     With --with-tokens, FILE gets what `keeper import` takes, tokens in clear, for moving somewhere else: whoever reads
-    it has them, and as soon as one side refreshes, the other side's are worth nothing. For a backup copy the vault,
-    which is sealed: docs/keeper/operate.md.
+    it has them, and as soon as one side refreshes, the other side's are worth nothing. The whole vault moves and is
+    backed up sealed: `evergrant keeper copy`, `evergrant keeper backup`.
     """
     if with_tokens is None:
         for found in keeping(place, lambda keeper: _all(keeper, tenant)):

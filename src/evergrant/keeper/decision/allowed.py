@@ -186,6 +186,7 @@ def _record(given: Allowed, name: str, *, carried: bool) -> Record:
         refresh_idle_end=old.refresh_idle_end if carried else tokens.idle_end,
         refresh_hard_end=old.refresh_hard_end if carried else tokens.hard_end,
         refreshed_at=given.now,
+        restored_from=old.restored_from if carried else 0,
     )
 
 

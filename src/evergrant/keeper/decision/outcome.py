@@ -155,6 +155,7 @@ def _record_after(case: Case, tokens: Tokens, *, rotated: bool) -> Record:
         refresh_idle_end=tokens.idle_end,
         refresh_hard_end=hard,
         refreshed_at=case.now,
+        restored_from=0,
     )
     if tokens.unusable:
         return record
@@ -235,6 +236,8 @@ def why_dead(case: Case) -> Reason:
         return Reason.HARD_LIMIT
     if record.refresh_idle_end and now >= record.refresh_idle_end and case.certain:
         return Reason.IDLE_LIMIT
+    if record.restored_from and case.provider.rotates is not Rotates.NEVER:
+        return Reason.VAULT_RESTORED
     if case.intent.replays or case.connection.health is Health.IN_DOUBT:
         return Reason.GRANT_LOST
     if case.provider.rotates is Rotates.ALWAYS and record.version > 1:

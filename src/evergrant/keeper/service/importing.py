@@ -172,6 +172,7 @@ class Importing:
             refresh_idle_end=now + provider.refresh_idle if provider.refresh_idle else 0,
             refresh_hard_end=0,
             refreshed_at=0,
+            restored_from=0,
         )
         return with_tokens(
             self._ground.sealer,

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from evergrant.keeper.connection import Claim, Connection, Health, Intent, Record, Step
-from evergrant.keeper.vault.port import Change, Fenced
+from evergrant.keeper.vault.port import Change, Fenced, VaultUnavailable
 
 INTENT_REST: Final = 3_600
 """Seconds that a closed intent stays after its deadline: a reply that comes later than that comes from nowhere."""
@@ -72,6 +72,18 @@ def after_outage(stored: Held, back_at: float) -> Held:
     if not back_at or stored.released or stored.until - stored.length >= back_at:
         return stored
     return stored._replace(until=max(stored.until, ceil(back_at + stored.length + RETURN)))
+
+
+def announced(now: float, seconds: float) -> int:
+    """Until when a vault gives out no new claim, being about to be left; 0 when *seconds* is 0."""
+    return ceil(now + seconds) if seconds else 0
+
+
+def refuse_leaving(until: int, now: float) -> None:
+    """Raise `VaultUnavailable` while the vault is about to be left."""
+    if until > now:
+        msg = "the vault is being moved; nothing new is begun in it"
+        raise VaultUnavailable(msg)
 
 
 def prolonged(stored: Held, now: float, seconds: float) -> Held:

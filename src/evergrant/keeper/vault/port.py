@@ -18,6 +18,10 @@ class VaultUnavailable(Exception):
     """Storage does not answer, or does not write; nothing was half done, and the same request may be repeated."""
 
 
+class VaultMoved(VaultUnavailable):
+    """Everything in it was moved to another vault, for good: one sentence that says where to."""
+
+
 class VaultUnusable(Exception):
     """The vault cannot be opened at all: one clear sentence."""
 
@@ -193,7 +197,8 @@ class Vault(Protocol):
         clock has stepped back, a claim lasts its full length from the moment that is noticed; when it has jumped
         ahead, a claim may end early: then the intent and the fence protect, not the claim. Where the vault itself can
         go away, a claim that ended meanwhile lasts its full length again from its return: its holder may have an
-        answer that it could not write down. Raises `Missing` when there is no such connection.
+        answer that it could not write down. Raises `Missing` when there is no such connection, `VaultUnavailable` while
+        the vault is about to be left for another one: what is under way comes to its end, and nothing new begins.
         """
         ...
 
@@ -227,7 +232,7 @@ class Vault(Protocol):
         ...
 
     async def take_callback(self, state_digest: bytes, now: int) -> Pending | None:
-        """Take it out, once. None when unknown, used before, or expired."""
+        """Take it out, once. None when unknown, used before, or expired. `VaultUnavailable` as in `claim`."""
         ...
 
     # ---- keys

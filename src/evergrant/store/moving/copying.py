@@ -8,15 +8,15 @@ the source stays left.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from queue import Queue
 from typing import Any, NamedTuple
 
-from evergrant.store.bulk import NUMBERED, TABLES, Row, Table, Value
+from evergrant.store.bulk import Busy, Row, Table, Value, Whole
 from evergrant.store.moving.backup import NotEmpty, is_empty
 from evergrant.store.moving.rows import Progress, Sum, Sums, differing, mark, pages, rest, summed
-from evergrant.store.port import OutcomeUnknown, Store, StoreUnavailable
+from evergrant.store.port import OutcomeUnknown, StoreUnavailable
 
 DEEP = 8
 """Pages on the way at most."""
@@ -54,7 +54,7 @@ Order = Callable[[Any], object]
 class _Target:
     """The target's one transaction, in a thread of its own store, doing what it is sent."""
 
-    def __init__(self, store: Store, *, replace: bool) -> None:
+    def __init__(self, store: Whole, *, replace: bool) -> None:
         self._orders: Queue[Order | None] = Queue(DEEP)
         self._answers: Queue[object] = Queue()
         self._gone = False
@@ -122,11 +122,17 @@ class _Target:
         return None
 
 
+async def _at_once() -> None:
+    """Wait for nothing."""
+
+
 async def copy(
-    source: Store, target: Store, whither: str, monotonic: Callable[[], float], progress: Progress, *,
-    replace: bool = False,
+    source: Whole, target: Whole, whither: str, monotonic: Callable[[], float], progress: Progress, *,
+    replace: bool = False, calm: Callable[[], Awaitable[None]] = _at_once,
 ) -> Copied:  # fmt: skip
     """Move everything from *source* to *target*. *whither* is what servers of the source are told.
+
+    *calm* is waited for before nobody may write any more, and again as often as the source is `Busy` all the same.
 
     Raises `NotEmpty` unless *replace*, `NotTheSame`, `StoreUnavailable`; then the source is as it was, but for
     `OutcomeUnknown`: then it is left, and the target holds everything or nothing.
@@ -135,7 +141,7 @@ async def copy(
     left = False
     try:
         seen = await source.read(lambda tx: _first(tx, other, progress))
-        copied = await source.write(lambda tx: _last(tx, other, seen, whither, monotonic, progress))
+        copied = await _left(source, lambda tx: _last(tx, other, seen, whither, monotonic, progress), calm)
         left = True
         await other.commit()
     except BaseException as trouble:
@@ -146,6 +152,15 @@ async def copy(
             raise cause or StoreUnavailable("the move was interrupted") from trouble
         raise
     return copied
+
+
+async def _left(source: Whole, last: Callable[[Any], Copied], calm: Callable[[], Awaitable[None]]) -> Copied:
+    while True:
+        await calm()
+        try:
+            return await source.write(last)
+        except Busy:
+            continue
 
 
 def _come_back(tx: Any) -> None:
@@ -169,9 +184,10 @@ def _last(
     """With nobody else writing: send what has changed, compare, and leave."""
     begun = monotonic()
     tx.bulk.freeze()
+    tx.bulk.refuse_busy()
     other.begin_end()
-    sums, again = Sums(), 0
-    for table in TABLES:
+    sums, again = Sums(tx.bulk.layout), 0
+    for table in tx.bulk.layout.tables:
         again += _caught_up(tx, other, table, [one for one in seen if one.table == table], sums)
     numbers, ours = tx.bulk.numbers(), sums.result()
     wrong = differing(ours, other.ask(lambda there: _compared(there, numbers, progress)))
@@ -207,8 +223,8 @@ def _caught_up(tx: Any, other: _Target, table: Table, seen: list[_Seen], sums: S
 
 
 def _compared(there: Any, numbers: Mapping[str, int], progress: Progress) -> dict[str, Sum]:
-    for table in NUMBERED:
-        there.bulk.number_after(table, numbers[table.name])
+    for name, number in numbers.items():
+        there.bulk.number_after(name, number)
     return summed(there.bulk, progress)
 
 

@@ -7,6 +7,7 @@ holds, digests and sealed keys, and no key-encryption key.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -16,11 +17,13 @@ from typing import IO, Any, Final, NamedTuple
 
 from msgspec import DecodeError, ValidationError, msgpack
 
-from evergrant.store.bulk import TABLES, Row, Table
+from evergrant.store.bulk import Layout, Row, Table
+from evergrant.store.layout import ISSUER
 from evergrant.store.moving.rows import Sum
 
-FIRST_LINE: Final = b"evergrant backup 1\n"
+LONGEST_LINE: Final = 64
 LARGEST_FRAME: Final = 256 * 1024 * 1024
+_OTHER: Final = re.compile(rb"(evergrant[a-z ]* backup) 1\n")
 _HEAD, _PAGE, _SUMS, _END = range(4)
 
 
@@ -49,12 +52,22 @@ class Backup(NamedTuple):
     checksum: str
 
 
+def first_line(layout: Layout) -> bytes:
+    """What a backup of this kind of store begins with."""
+    return f"{layout.kind} 1\n".encode()
+
+
+def columns(layout: Layout) -> dict[str, list[str]]:
+    """The columns of each table."""
+    return {table.name: list(table.columns) for table in layout.tables}
+
+
 class Writing:
     """A backup being written."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], layout: Layout = ISSUER) -> None:
         self._file, self._hash, self.size = file, sha256(), 0
-        self._write(FIRST_LINE)
+        self._write(first_line(layout))
 
     def head(self, head: Head) -> None:
         self._frame((_HEAD, head))
@@ -113,48 +126,49 @@ def written(path: Path, *, replace: bool) -> Iterator[IO[bytes]]:
         os.close(folder)
 
 
-def checked(path: Path) -> Backup:
+def checked(path: Path, layout: Layout = ISSUER) -> Backup:
     """Read a whole file and believe none of it before its end. Raises `BadBackup`."""
     said: list[Any] = [None, None]
     hashed, size = sha256(), 0
-    for message, raw in _frames(path):
+    for message, raw in _frames(path, layout):
         if message[0] in {_HEAD, _SUMS}:
             said[message[0] == _SUMS] = message[1]
         elif message[0] == _END:
             if message[1:] != [hashed.hexdigest()] or None in said:
                 raise BadBackup(f"{path}: damaged: its content is not what its end says")
             sums = {name: Sum(*one) for name, one in said[1].items()}
-            return Backup(path, _head(path, said[0]), sums, size + len(raw), message[1])
+            return Backup(path, _head(path, said[0], layout), sums, size + len(raw), message[1])
         hashed.update(raw)
         size += len(raw)
     raise BadBackup(f"{path}: cut short: its end is missing")
 
 
-def read(backup: Backup) -> Iterator[tuple[Table, list[Row]]]:
+def read(backup: Backup, layout: Layout = ISSUER) -> Iterator[tuple[Table, list[Row]]]:
     """The pages of a file that was found whole. Raises `BadBackup` when it has changed since."""
-    tables = {table.name: table for table in TABLES}
-    for message, _ in _frames(backup.path):
+    tables = {table.name: table for table in layout.tables}
+    for message, _ in _frames(backup.path, layout):
         if message[0] == _PAGE:
             yield tables[message[1]], [tuple(row) for row in message[2]]
 
 
-def _head(path: Path, said: Any) -> Head:
+def _head(path: Path, said: Any, layout: Layout) -> Head:
     try:
         head = Head._make(said)
     except TypeError as error:
         raise BadBackup(f"{path}: made by a release that says more of its backups; restore it with that one") from error
-    ours = {table.name: list(table.columns) for table in TABLES}
-    if head.columns != ours:
+    if head.columns != columns(layout):
         raise BadBackup(f"{path}: made by release {head.release}, whose tables differ; restore it with that release")
     return head
 
 
-def _frames(path: Path) -> Iterator[tuple[list[Any], bytes]]:
+def _frames(path: Path, layout: Layout) -> Iterator[tuple[list[Any], bytes]]:
     """Every frame decoded and as it is; the first line comes as raw bytes with an empty message."""
     with path.open("rb") as file:
-        first = file.read(len(FIRST_LINE))
-        if first != FIRST_LINE:
-            raise BadBackup(f"{path}: this is not a backup made by evergrant backup")
+        first = file.readline(LONGEST_LINE)
+        if first != first_line(layout):
+            other = _OTHER.fullmatch(first)
+            made = f"; it was made by {other[1].decode()}" if other else ""
+            raise BadBackup(f"{path}: this is not a backup made by {layout.kind}{made}")
         yield [None], first
         while length := file.read(4):
             size = int.from_bytes(length, "big")

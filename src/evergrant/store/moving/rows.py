@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from msgspec import msgpack
 
-from evergrant.store.bulk import TABLES, Bulk, Row, Table, Value
+from evergrant.store.bulk import Bulk, Layout, Row, Table, Value
 
 PAGE: Final = 1_000
 Progress = Callable[[str, int], None]
@@ -44,9 +44,9 @@ def _digest(row: Row) -> bytes:
 class Sums:
     """Adds up tables while their rows pass by."""
 
-    def __init__(self) -> None:
-        self._rows = {table.name: 0 for table in TABLES}
-        self._totals = {table.name: 0 for table in TABLES}
+    def __init__(self, layout: Layout) -> None:
+        self._rows = {table.name: 0 for table in layout.tables}
+        self._totals = {table.name: 0 for table in layout.tables}
 
     def add(self, table: Table, rows: Sequence[Row]) -> None:
         """Add a page."""
@@ -70,9 +70,9 @@ class Page(NamedTuple):
         return self.rows[-1][0]
 
 
-def pages(bulk: Bulk, tables: Sequence[Table] = TABLES, size: int = PAGE) -> Iterator[Page]:
+def pages(bulk: Bulk, size: int = PAGE) -> Iterator[Page]:
     """Every row of every table, a page at a time."""
-    for table in tables:
+    for table in bulk.layout.tables:
         yield from rest(bulk, table, None, size)
 
 
@@ -87,7 +87,7 @@ def rest(bulk: Bulk, table: Table, after: Value, size: int = PAGE) -> Iterator[P
 
 def summed(bulk: Bulk, progress: Progress) -> dict[str, Sum]:
     """What a store adds up to, by reading all of it."""
-    sums = Sums()
+    sums = Sums(bulk.layout)
     for page in pages(bulk):
         sums.add(page.table, page.rows)
         progress(page.table.name, len(page.rows))

@@ -1,13 +1,14 @@
 """Whether somebody else has the database open, and opening again what was left for another store."""
 
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
 
 from evergrant.store.port import StoreUnusable
 from evergrant.store.postgres.asking import Asking
-from evergrant.store.postgres.bulk import PostgresBulk
-from evergrant.store.postgres.connection import address, connect, sentence, translated
+from evergrant.store.postgres.bulk import IssuerBulk, PostgresBulk
+from evergrant.store.postgres.connection import Address, connect, sentence, translated
 
 _OTHERS: Final = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -15,9 +16,8 @@ _OTHERS: Final = (
 )
 
 
-def in_use(url: str) -> bool:
-    """Whether any other session of Evergrant is connected. Raises `StoreUnusable`, `StoreUnavailable`."""
-    place = address(url)
+def in_use(place: Address) -> bool:
+    """Whether any other session of the same name is connected. Raises `StoreUnusable`, `StoreUnavailable`."""
     connection = connect(place, read_only=True)
     try:
         with translated(place):
@@ -27,13 +27,12 @@ def in_use(url: str) -> bool:
         connection.close()
 
 
-def reopen(url: str) -> None:
+def reopen(place: Address, tables: Callable[[Asking], PostgresBulk] = IssuerBulk) -> None:
     """Give a store back what was left for another one. Raises `StoreUnusable`, also when it was not left."""
-    place = address(url)
     connection = connect(place)
     try:
         with connection.transaction():
-            PostgresBulk(Asking(connection)).come_back()
+            tables(Asking(connection)).come_back()
     except psycopg.errors.UndefinedTable as error:
         raise StoreUnusable(f"{place.shown}: it was not moved away, or is no Evergrant database") from error
     except psycopg.Error as error:

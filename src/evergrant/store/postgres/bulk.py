@@ -1,9 +1,10 @@
 """The tables as plain rows, for moving a whole store: read by pages, written by COPY."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
-from evergrant.store.bulk import EVENT, FAMILY, META, NUMBERED, RECORDS, TABLES, Row, Table, Value
+from evergrant.store.bulk import Layout, Row, Table, Value
+from evergrant.store.layout import EVENT, FAMILY, ISSUER, META
 from evergrant.store.postgres import partitions
 from evergrant.store.postgres.asking import Asking, writable
 from evergrant.store.postgres.events import family_key, family_name
@@ -11,100 +12,134 @@ from evergrant.store.postgres.events import family_key, family_name
 AWAY: Final = 10_000
 """The number under which the table of migrations says that the tables have gone elsewhere."""
 _PREFIX: Final = "moved_"
-_ALL: Final = tuple(dict.fromkeys((*TABLES, *RECORDS)))
-# Whoever commits reads the revision; it says nothing that anybody could use.
-_LEAVING: Final = tuple(table for table in _ALL if table != META)
-_ONLINE: Final = FAMILY.columns.index("online")
-_AT: Final = EVENT.columns.index("at")
-_FAMILY_ID: Final = EVENT.columns.index("family_id")
+Turned = Callable[[Row], Row]
 
 
 def _as_it_is(row: Row) -> Row:
     return row
 
 
-def _with(place: int, change: Callable[[Any], Value]) -> Callable[[Row], Row]:
+def turned(place: int, change: Callable[[Any], Value]) -> Turned:
+    """A row with one value changed."""
     return lambda row: (*row[:place], change(row[place]), *row[place + 1 :])
 
 
-# What this store keeps otherwise than others do: how it is read, and how it is written.
-_READ: Final = {FAMILY: _with(_ONLINE, int), EVENT: _with(_FAMILY_ID, family_name)}
-_WRITTEN: Final = {FAMILY: _with(_ONLINE, bool), EVENT: _with(_FAMILY_ID, family_key)}
-
-
 class PostgresBulk:
-    """See `evergrant.store.bulk.Bulk`."""
+    """The tables of any kind of store, in one schema (see `evergrant.store.bulk.Bulk`).
 
-    def __init__(self, asking: Asking) -> None:
-        self._ask = asking
+    *reading* and *writing* turn the rows of tables that this store keeps otherwise than others do.
+    """
+
+    reading: ClassVar[Mapping[Table, Turned]] = {}
+    writing: ClassVar[Mapping[Table, Turned]] = {}
+
+    def __init__(
+        self, asking: Asking, layout: Layout, schema: str, staying: Sequence[str] = (), more: Sequence[str] = ()
+    ) -> None:
+        self.layout = layout
+        self._ask, self._schema = asking, schema
+        self._all = [*(table.name for table in layout.all), *more]
+        self._leaving = [name for name in self._all if name not in staying]
 
     def counts(self) -> dict[str, int]:
-        return {table.name: self._number(f"SELECT count(*) FROM evergrant.{table.name}") for table in TABLES}  # noqa: S608
+        count = f"SELECT count(*) FROM {self._schema}."  # noqa: S608 - own names
+        return {table.name: self._number(count + table.name) for table in self.layout.tables}
 
     def page(self, table: Table, after: Value = None, upto: Value = None, limit: int = -1) -> list[Row]:
         where, values = _range(table, after, upto)
-        most = f" LIMIT {limit:d}" if limit >= 0 else ""
-        named = f"SELECT {_columns(table)} FROM evergrant.{table.name}"  # noqa: S608 - own names
+        most = "" if limit < 0 else f" FETCH FIRST {limit:d} ROWS {'WITH TIES' if table.grouped else 'ONLY'}"
+        named = f"SELECT {self._columns(table)} FROM {self._schema}.{table.name}"  # noqa: S608 - own names
         rows = self._ask.rows(f"{named} WHERE {where} ORDER BY {table.key}{most}", values)
-        read = _READ.get(table, _as_it_is)
-        return [read(row) for row in rows]
+        read = self.reading.get(table, _as_it_is)
+        found = [read(row) for row in rows]
+        return sorted(found, key=lambda row: row[:2]) if table.grouped else found
 
     def load(self, table: Table, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        if table == EVENT:
-            partitions.make(self._ask, {int(row[_AT] or 0) // partitions.DAY * partitions.DAY for row in rows})
-        turned = _WRITTEN.get(table, _as_it_is)
-        statement = f"COPY evergrant.{table.name} ({_columns(table)}) FROM STDIN"
+        write = self.writing.get(table, _as_it_is)
+        self._copy(table.name, self._columns(table), [write(row) for row in rows])
+
+    def _copy(self, name: str, columns: str, rows: Sequence[Row]) -> None:
+        statement = f"COPY {self._schema}.{name} ({columns}) FROM STDIN"
         with self._ask.connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             for row in rows:
-                copy.write_row(writable(turned(row)))
+                copy.write_row(writable(row))
 
     def cut(self, table: Table, after: Value, upto: Value) -> None:
         where, values = _range(table, after, upto)
-        self._ask.count(f"DELETE FROM evergrant.{table.name} WHERE {where}", values)  # noqa: S608 - own names
+        self._ask.count(f"DELETE FROM {self._schema}.{table.name} WHERE {where}", values)  # noqa: S608 - own names
 
     def drop(self, table: Table, keys: Sequence[Value]) -> None:
-        statement = f"DELETE FROM evergrant.{table.name} WHERE {table.key} = ANY(%s)"  # noqa: S608 - own names
+        statement = f"DELETE FROM {self._schema}.{table.name} WHERE {table.key} = ANY(%s)"  # noqa: S608 - own names
         self._ask.count(statement, (list(writable(tuple(keys))),))
 
     def clear(self) -> None:
-        self._ask.count(f"TRUNCATE {', '.join(f'evergrant.{table.name}' for table in _ALL)}")
+        self._ask.count(f"TRUNCATE {self._named()}")
 
-    def numbers(self) -> dict[str, int]:
-        read = "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM evergrant.{}_number"
-        return {table.name: self._number(read.format(table.name)) for table in NUMBERED}
-
-    def number_after(self, table: Table, number: int) -> None:
-        self._ask.rows(f"SELECT setval('evergrant.{table.name}_number', %s, %s)", (max(number, 1), number > 0))
-        if table.name == "ending":
-            self._ask.count("UPDATE evergrant.ending_swept SET number = %s", (number,))
-
-    def freeze(self) -> None:
-        tables = ", ".join(f"evergrant.{table.name}" for table in _ALL)
-        # The gate first: once no other write is under way, none can hold one of these tables and wait for another.
-        self._ask.count("LOCK TABLE evergrant.write_gate IN EXCLUSIVE MODE")
-        self._ask.count(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
+    def refuse_busy(self) -> None:
+        """Nothing here is ever under way when no transaction is."""
 
     def leave(self, whither: str) -> None:
-        for table in _LEAVING:
-            self._ask.count(f"ALTER TABLE evergrant.{table.name} RENAME TO {_PREFIX}{table.name}")
+        for name in self._leaving:
+            self._ask.count(f"ALTER TABLE {self._schema}.{name} RENAME TO {_PREFIX}{name}")
         self._ask.count(
-            "INSERT INTO evergrant.migration (number, name, kind, works_with, checksum) VALUES (%s, %s, %s, %s, '')",
+            f"INSERT INTO {self._schema}.migration (number, name, kind, works_with, checksum)"  # noqa: S608 - own names
+            " VALUES (%s, %s, %s, %s, '')",
             (AWAY, whither, "contract", AWAY),
         )
 
     def come_back(self) -> None:
-        for table in _LEAVING:
-            self._ask.count(f"ALTER TABLE evergrant.{_PREFIX}{table.name} RENAME TO {table.name}")
-        self._ask.count("DELETE FROM evergrant.migration WHERE number = %s", (AWAY,))
+        for name in self._leaving:
+            self._ask.count(f"ALTER TABLE {self._schema}.{_PREFIX}{name} RENAME TO {name}")
+        self._ask.count(f"DELETE FROM {self._schema}.migration WHERE number = %s", (AWAY,))  # noqa: S608 - own names
+
+    def _named(self) -> str:
+        return ", ".join(f"{self._schema}.{name}" for name in self._all)
 
     def _number(self, statement: str) -> int:
         return int(self._ask.rows(statement)[0][0])
 
+    def _columns(self, table: Table) -> str:
+        return ", ".join(table.columns)
 
-def _columns(table: Table) -> str:
-    return ", ".join("family" if table == EVENT and name == "family_id" else name for name in table.columns)
+
+_ONLINE: Final = FAMILY.columns.index("online")
+_AT: Final = EVENT.columns.index("at")
+_FAMILY_ID: Final = EVENT.columns.index("family_id")
+
+
+class IssuerBulk(PostgresBulk):
+    """The issuer's."""
+
+    reading: ClassVar = {FAMILY: turned(_ONLINE, int), EVENT: turned(_FAMILY_ID, family_name)}
+    writing: ClassVar = {FAMILY: turned(_ONLINE, bool), EVENT: turned(_FAMILY_ID, family_key)}
+
+    def __init__(self, asking: Asking) -> None:
+        # Whoever commits reads the revision; it says nothing that anybody could use.
+        super().__init__(asking, ISSUER, "evergrant", staying=(META.name,))
+
+    def load(self, table: Table, rows: Sequence[Row]) -> None:
+        if table == EVENT:
+            partitions.make(self._ask, {int(row[_AT] or 0) // partitions.DAY * partitions.DAY for row in rows})
+        super().load(table, rows)
+
+    def numbers(self) -> dict[str, int]:
+        read = "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM evergrant.{}_number"
+        return {name: self._number(read.format(name)) for name in ISSUER.numbered}
+
+    def number_after(self, name: str, number: int) -> None:
+        self._ask.rows(f"SELECT setval('evergrant.{name}_number', %s, %s)", (max(number, 1), number > 0))
+        if name == "ending":
+            self._ask.count("UPDATE evergrant.ending_swept SET number = %s", (number,))
+
+    def freeze(self) -> None:
+        # The gate first: once no other write is under way, none can hold one of these tables and wait for another.
+        self._ask.count("LOCK TABLE evergrant.write_gate IN EXCLUSIVE MODE")
+        self._ask.count(f"LOCK TABLE {self._named()} IN ACCESS EXCLUSIVE MODE")
+
+    def _columns(self, table: Table) -> str:
+        return ", ".join("family" if table == EVENT and name == "family_id" else name for name in table.columns)
 
 
 def _range(table: Table, after: Value, upto: Value) -> tuple[str, tuple[Any, ...]]:

@@ -20,7 +20,6 @@ SCHEMES: Final = ("postgresql://", "postgres://")
 CONNECT_SECONDS: Final = 5
 PREPARE_AFTER: Final = 5
 _DEFAULTS: Final[dict[str, str]] = {
-    "application_name": "evergrant",
     "client_encoding": "UTF8",
     "connect_timeout": str(CONNECT_SECONDS),
     "keepalives": "1",
@@ -64,8 +63,11 @@ def is_address(text: str) -> bool:
     return text.startswith(SCHEMES)
 
 
-def address(url: str) -> Address:
-    """Read a `postgresql://` URL. Raises `StoreUnusable`, never quoting what might hold a password."""
+def address(url: str, name: str = "evergrant") -> Address:
+    """Read a `postgresql://` URL. *name* is what the server is told who we are, unless the URL says so.
+
+    Raises `StoreUnusable`, never quoting what might hold a password.
+    """
     if not is_address(url):
         raise StoreUnusable("a PostgreSQL database is named by a URL: postgresql://USER@HOST:PORT/DATABASE")
     given = _read(url)
@@ -74,7 +76,7 @@ def address(url: str) -> Address:
             "the database's URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
             "with characters such as @ : / # in a password written as %40 %3A %2F %23"
         )
-    parameters = {**_DEFAULTS, **given}
+    parameters = {**_DEFAULTS, "application_name": name, **given}
     if "," in given.get("host", "") + given.get("hostaddr", ""):
         # Several servers are named: after a failover the one that takes writes is found (attack O-04).
         parameters.setdefault("target_session_attrs", "read-write")

@@ -133,6 +133,17 @@ def is_there(place: Address, room: Room = ISSUER) -> bool:
         connection.close()
 
 
+def whither(place: Address, room: Room = ISSUER) -> str:
+    """Where everything in *room* was moved to; empty when it was not. Raises `StoreUnusable`."""
+    connection = connect(place, read_only=True)
+    try:
+        return str(_applied(connection, room).get(AWAY, ("", ""))[1])
+    except psycopg.Error as error:
+        raise StoreUnusable(sentence(place, error)) from error
+    finally:
+        connection.close()
+
+
 def is_keyed(place: Address) -> bool:
     """Whether the issuer's tables hold keys. Raises `StoreUnusable`."""
     connection = connect(place, read_only=True)

@@ -7,7 +7,7 @@ from evergrant.domain.epoch import Epoch
 from evergrant.store import shape as shapes
 from evergrant.store.port import Key
 from evergrant.store.postgres.asking import Asking, writable
-from evergrant.store.postgres.bulk import PostgresBulk
+from evergrant.store.postgres.bulk import IssuerBulk
 from evergrant.store.postgres.endings import Endings
 from evergrant.store.postgres.events import Events
 from evergrant.store.postgres.families import Families
@@ -110,7 +110,7 @@ class PostgresTx:
 
     def __init__(self, asking: Asking, *, writing: bool, horizon: Horizon | None = None) -> None:
         self._ask = asking
-        self.bulk = PostgresBulk(asking)
+        self.bulk = IssuerBulk(asking)
         self.families = Families(asking, writing=writing)
         self.events = Events(asking, None if writing else horizon)
         self.endings = Endings(asking)

@@ -1,12 +1,13 @@
 """Whether somebody else has the file open, and opening again what was left for another store."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
 from evergrant.store.port import StoreUnusable
-from evergrant.store.sqlite.bulk import SqliteBulk
+from evergrant.store.sqlite.bulk import IssuerBulk, SqliteBulk
 from evergrant.store.sqlite.connection import Connection, connect, sentence
 
 
@@ -31,12 +32,12 @@ def in_use(path: Path) -> bool:
     return False
 
 
-def reopen(path: Path) -> None:
+def reopen(path: Path, tables: Callable[[Connection], SqliteBulk] = IssuerBulk) -> None:
     """Give a store back what was left for another one. Raises `StoreUnusable`, also when it was not left."""
     connection: Connection = connect(path)
     try:
         connection.execute("BEGIN IMMEDIATE")
-        SqliteBulk(connection).come_back()
+        tables(connection).come_back()
         connection.execute("COMMIT")
     except apsw.SQLError as error:
         raise StoreUnusable(f"{path}: it was not moved away, or is no Evergrant database") from error

@@ -3,31 +3,47 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from evergrant.store.bulk import META, NUMBERED, RECORDS, TABLES, Row, Table, Value
+from evergrant.store.bulk import Layout, Row, Table, Value
+from evergrant.store.layout import ISSUER, META
 from evergrant.store.sqlite.connection import Connection
 
 AWAY: Final = 10_000
 """The number under which the table of migrations says that the tables have gone elsewhere."""
 _PREFIX: Final = "moved_"
-_ALL: Final = tuple(dict.fromkeys((*TABLES, *RECORDS)))
-# Whoever commits reads the revision; it says nothing that anybody could use.
-_LEAVING: Final = tuple(table for table in _ALL if table != META)
 
 
 class SqliteBulk:
-    """See `evergrant.store.bulk.Bulk`."""
+    """The tables of any kind of store (see `evergrant.store.bulk.Bulk`); what is numbered is its kind's own.
 
-    def __init__(self, connection: Connection) -> None:
+    *staying*: tables that keep their names when the store is left.
+    """
+
+    def __init__(self, connection: Connection, layout: Layout, staying: Sequence[Table] = ()) -> None:
+        self.layout = layout
         self._connection, self._cursor = connection, connection.cursor()
+        self._leaving = [table.name for table in layout.all if table not in staying]
 
     def counts(self) -> dict[str, int]:
-        return {table.name: self._number(f"SELECT count(*) FROM {table.name}") for table in TABLES}  # noqa: S608
+        return {table.name: self._number(f"SELECT count(*) FROM {table.name}") for table in self.layout.tables}  # noqa: S608
 
     def page(self, table: Table, after: Value = None, upto: Value = None, limit: int = -1) -> list[Row]:
+        if table.grouped and limit >= 0:
+            upto, limit = self._end(table, after, upto, limit), -1
+            if upto is None:
+                return []
         where, values = _range(table, after, upto)
-        sql = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {where} ORDER BY {table.key} LIMIT ?"  # noqa: S608
+        order = ", ".join(table.columns[:2]) if table.grouped else table.key
+        sql = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
         rows: list[Any] = self._cursor.execute(sql, (*values, limit)).fetchall()
         return rows
+
+    def _end(self, table: Table, after: Value, upto: Value, limit: int) -> Value:
+        """The key at which a page of whole groups ends."""
+        where, values = _range(table, after, upto)
+        first = f"SELECT {table.key} FROM {table.name} WHERE {where} ORDER BY {table.key} LIMIT ?"  # noqa: S608
+        rows: list[Any] = self._cursor.execute(f"SELECT max({table.key}) FROM ({first})", (*values, limit)).fetchall()  # noqa: S608
+        end: Value = rows[0][0]
+        return end
 
     def load(self, table: Table, rows: Sequence[Row]) -> None:
         marks = ", ".join("?" * len(table.columns))
@@ -43,34 +59,45 @@ class SqliteBulk:
         self._cursor.executemany(sql, [(key,) for key in keys])
 
     def clear(self) -> None:
-        for table in _ALL:
+        for table in self.layout.all:
             self._cursor.execute(f"DELETE FROM {table.name}")  # noqa: S608 - own names
-
-    def numbers(self) -> dict[str, int]:
-        rows: list[Any] = self._cursor.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-        found = dict(rows)
-        return {table.name: int(found.get(table.name, 0)) for table in NUMBERED}
-
-    def number_after(self, table: Table, number: int) -> None:
-        self._cursor.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.name,))
-        self._cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.name, number))
 
     def freeze(self) -> None:
         """Nothing to do: a transaction that writes is the only one."""
 
+    def refuse_busy(self) -> None:
+        """Nothing here is ever under way when no transaction is."""
+
     def leave(self, whither: str) -> None:
-        for table in _LEAVING:
-            self._cursor.execute(f"ALTER TABLE {table.name} RENAME TO {_PREFIX}{table.name}")
+        for name in self._leaving:
+            self._cursor.execute(f"ALTER TABLE {name} RENAME TO {_PREFIX}{name}")
         self._cursor.execute("INSERT INTO migration VALUES (?, ?, '')", (AWAY, whither))
 
     def come_back(self) -> None:
-        for table in _LEAVING:
-            self._cursor.execute(f"ALTER TABLE {_PREFIX}{table.name} RENAME TO {table.name}")
+        for name in self._leaving:
+            self._cursor.execute(f"ALTER TABLE {_PREFIX}{name} RENAME TO {name}")
         self._cursor.execute("DELETE FROM migration WHERE number = ?", (AWAY,))
 
     def _number(self, sql: str) -> int:
         rows: list[Any] = self._cursor.execute(sql).fetchall()
         return int(rows[0][0])
+
+
+class IssuerBulk(SqliteBulk):
+    """The issuer's."""
+
+    def __init__(self, connection: Connection) -> None:
+        # Whoever commits reads the revision; it says nothing that anybody could use.
+        super().__init__(connection, ISSUER, staying=(META,))
+
+    def numbers(self) -> dict[str, int]:
+        rows: list[Any] = self._cursor.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+        found = dict(rows)
+        return {name: int(found.get(name, 0)) for name in ISSUER.numbered}
+
+    def number_after(self, name: str, number: int) -> None:
+        self._cursor.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+        self._cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, number))
 
 
 def _range(table: Table, after: Value, upto: Value) -> tuple[str, tuple[Any, ...]]:

@@ -74,6 +74,19 @@ def pending(path: Path, known: Sequence[Step] | None = None) -> list[str]:
             connection.close()
 
 
+def whither(path: Path) -> str:
+    """Where everything in the file was moved to; empty when it was not. Raises `StoreUnusable`."""
+    connection = connect(path, read_only=True)
+    try:
+        rows: list[Any] = connection.execute("SELECT name FROM migration WHERE number = ?", (AWAY,)).fetchall()
+    except apsw.Error as error:
+        raise StoreUnusable(sentence(path, error)) from error
+    finally:
+        with suppress(apsw.Error):
+            connection.close()
+    return str(rows[0][0]) if rows else ""
+
+
 def _apply(path: Path, connection: Connection, known: Sequence[Step]) -> list[str]:
     if not _missing(path, connection, known):
         return []  # without the lock: a file that another process holds can be opened all the same

@@ -11,7 +11,7 @@ from evergrant.domain.epoch import Epoch
 from evergrant.domain.event import Event, What
 from evergrant.store import shape as shapes
 from evergrant.store.port import EventQuery, Key
-from evergrant.store.sqlite.bulk import SqliteBulk
+from evergrant.store.sqlite.bulk import IssuerBulk
 from evergrant.store.sqlite.connection import Connection
 from evergrant.store.sqlite.families import Families
 
@@ -153,7 +153,7 @@ class SqliteTx:
 
     def __init__(self, connection: Connection) -> None:
         self._cursor = connection.cursor()
-        self.bulk = SqliteBulk(connection)
+        self.bulk = IssuerBulk(connection)
         self.families = Families(connection)
         self.events = Events(connection)
         self.endings = Endings(connection)

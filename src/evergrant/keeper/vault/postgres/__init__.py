@@ -9,6 +9,7 @@ other, verbs on different ones never wait for each other, and nobody waits while
 for a re-wrap, which takes them in the order of their ids.
 """
 
-from evergrant.keeper.vault.postgres.vault import ROOM, PostgresVault, is_there, shown
+from evergrant.keeper.vault.postgres.transactions import ROOM
+from evergrant.keeper.vault.postgres.vault import PostgresVault, is_there, shown
 
 __all__ = ["ROOM", "PostgresVault", "is_there", "shown"]

@@ -8,6 +8,7 @@ from evergrant.keeper.connection import Pending
 from evergrant.keeper.event import Letter
 from evergrant.keeper.vault.port import ApiKey, Missing, Taken
 from evergrant.keeper.vault.postgres.asking import Asking, decode, encode
+from evergrant.keeper.vault.postgres.leaving import Leaving
 
 _PUT_LETTER: Final = (
     "INSERT INTO letter (id, due, document) VALUES (%s, %s, %s)"
@@ -18,8 +19,8 @@ _PUT_LETTER: Final = (
 class Outgoing:
     """The tables `letter`, `pending`, `api_key` and `kept` in one transaction."""
 
-    def __init__(self, ask: Asking) -> None:
-        self._ask = ask
+    def __init__(self, ask: Asking, leaving: Leaving) -> None:
+        self._ask, self._leaving = ask, leaving
 
     # ---- letters
 
@@ -55,10 +56,15 @@ class Outgoing:
             raise Taken(msg)
 
     def take_callback(self, state_digest: bytes, now: int) -> Pending | None:
-        found = self._ask.row("DELETE FROM pending WHERE state_digest = %s RETURNING sealed, document", (state_digest,))
-        if found is None:
+        leaving, clock = self._leaving.ask(), self._ask.ask_time()
+        taken = self._ask.send(
+            "DELETE FROM pending WHERE state_digest = %s RETURNING sealed, document", (state_digest,)
+        )
+        self._leaving.refuse(leaving, self._ask.time(clock))
+        found = self._ask.read(taken)
+        if not found:
             return None
-        pending = replace(decode(found[1], Pending), sealed=found[0])
+        pending = replace(decode(found[0][1], Pending), sealed=found[0][0])
         return pending if pending.until > now else None
 
     def forget_expired(self, now: int, limit: int) -> int:

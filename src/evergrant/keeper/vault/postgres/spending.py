@@ -12,6 +12,7 @@ from evergrant.keeper.vault import comparing
 from evergrant.keeper.vault.comparing import Held
 from evergrant.keeper.vault.port import Change, Fenced, Missing, Taken
 from evergrant.keeper.vault.postgres.asking import Asking, Row, Sent, decode, encode
+from evergrant.keeper.vault.postgres.leaving import Leaving
 
 LOCK: Final = (
     "SELECT version, health, tags, tenant, client, account FROM connection WHERE id = %s FOR NO KEY UPDATE"
@@ -44,8 +45,8 @@ _PUT_INTENT: Final = (
 class Spending:
     """The tables `claim` and `intent` in one transaction."""
 
-    def __init__(self, ask: Asking) -> None:
-        self._ask = ask
+    def __init__(self, ask: Asking, leaving: Leaving) -> None:
+        self._ask, self._leaving = ask, leaving
 
     # ---- claims
 
@@ -64,11 +65,13 @@ class Spending:
 
     def claim(self, connection_id: str, name: str, owner: str, seconds: float) -> Claim | None:
         locked = self._ask.send(LOCK, (connection_id,))
-        asked, clock = self._ask.send(_CLAIM, (connection_id, name)), self._ask.ask_time()
+        asked, leaving = self._ask.send(_CLAIM, (connection_id, name)), self._leaving.ask()
+        clock = self._ask.ask_time()
         if not self._ask.read(locked):
             msg = f"there is no connection {connection_id}"
             raise Missing(msg)
         stored, now = self._held(asked), self._ask.time(clock)
+        self._leaving.refuse(leaving, now)
         if stored is not None and stored.owner != owner:
             if stored.live(now):
                 capped = comparing.capped(stored, now)

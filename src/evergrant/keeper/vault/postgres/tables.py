@@ -7,6 +7,7 @@ from evergrant.keeper.vault import comparing
 from evergrant.keeper.vault.postgres.asking import Asking
 from evergrant.keeper.vault.postgres.connections import Connections
 from evergrant.keeper.vault.postgres.finding import Finding
+from evergrant.keeper.vault.postgres.leaving import Leaving
 from evergrant.keeper.vault.postgres.outgoing import Outgoing
 from evergrant.keeper.vault.postgres.rewrap import Rewrap
 from evergrant.keeper.vault.postgres.spending import Spending
@@ -22,9 +23,10 @@ class Tables:
 
     def __init__(self, ask: Asking) -> None:
         self._ask = ask
-        self.spending = Spending(ask)
+        self.leaving = Leaving(ask)
+        self.spending = Spending(ask, self.leaving)
         self.trail = Trail(ask)
-        self.outgoing = Outgoing(ask)
+        self.outgoing = Outgoing(ask, self.leaving)
         self.finding = Finding(ask, self.spending)
         self.connections = Connections(ask, self.spending, self.trail, self.outgoing)
 

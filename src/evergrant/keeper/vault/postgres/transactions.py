@@ -8,19 +8,22 @@ statement may: a failover now would lose it.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import psycopg
 
 from evergrant.clock import Clock
-from evergrant.keeper.vault.port import VaultUnavailable
+from evergrant.keeper.vault.port import VaultMoved, VaultUnavailable
 from evergrant.keeper.vault.postgres.asking import Asking
 from evergrant.keeper.vault.postgres.tables import Tables
-from evergrant.store.port import StoreUnavailable
+from evergrant.store.port import StoreUnavailable, StoreUnusable
 from evergrant.store.postgres.connection import AGAIN, Address, is_spent, sentence, warned
+from evergrant.store.postgres.migrate import Room, whither
 from evergrant.store.postgres.sessions import Sessions
 
 T = TypeVar("T")
+ROOM: Final = Room("evergrant.keeper.vault.postgres", "evergrant_keeper")
 CONFLICTS: Final = 20
 # Longer than any statement may take, and no longer: a server that is frozen must not hold a lease up for minutes.
 LONGEST_SILENCE: Final = 15.0
@@ -85,7 +88,7 @@ class Transactions:
                 if hopeless or not (twice or isinstance(error, _Gone)):
                     raise VaultUnavailable(str(error)) from error
             except psycopg.Error as error:
-                raise VaultUnavailable(sentence(self._place, error)) from error
+                raise trouble(self._place, error) from error
             else:
                 if number:
                     (committed or self._committed)(number)
@@ -116,6 +119,15 @@ class Transactions:
     def close(self) -> None:
         """Close every session."""
         self._sessions.close()
+
+
+def trouble(place: Address, error: psycopg.Error) -> VaultUnavailable:
+    """What went wrong, in the port's words: where to everything has gone, when the tables have."""
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        with suppress(StoreUnusable):
+            if there := whither(place, ROOM):
+                return VaultMoved(f"{place.shown}: everything in it was moved to {there}; let the keeper use that")
+    return VaultUnavailable(sentence(place, error))
 
 
 def _is_silent(error: psycopg.Error) -> bool:

@@ -15,15 +15,16 @@ from evergrant.keeper.event import Event, Letter, Stored
 from evergrant.keeper.vault.port import ApiKey, Change, Found, TrailEnds, VaultUnavailable, VaultUnusable, Wanted
 from evergrant.keeper.vault.postgres.routes import Routes
 from evergrant.keeper.vault.postgres.tables import Tables
-from evergrant.keeper.vault.postgres.transactions import Transactions
+from evergrant.keeper.vault.postgres.transactions import ROOM, Transactions
 from evergrant.keeper.vault.postgres.watch import EVERY, Watch
 from evergrant.store.port import StoreUnusable
 from evergrant.store.postgres.connection import Address, address
-from evergrant.store.postgres.migrate import Room, migrate
 from evergrant.store.postgres.migrate import is_there as found
+from evergrant.store.postgres.migrate import migrate
 
 T = TypeVar("T")
-ROOM: Final = Room("evergrant.keeper.vault.postgres", "evergrant_keeper")
+NAME: Final = "evergrant_keeper"
+"""What the server is told who we are: the issuer may work in the same database."""
 AT_ONCE: Final = 8
 """Transactions of one process at a time. Sessions are opened as they are needed: an idle process holds one."""
 RARELY: Final = 20
@@ -74,7 +75,7 @@ class PostgresVault:
         Raises `VaultUnusable` with one sentence that shows no password.
         """
         try:
-            place = address(url)
+            place = address(url, NAME)
             migrate(place, ROOM)
             return cls(place, clock)
         except (StoreUnusable, VaultUnavailable) as error:

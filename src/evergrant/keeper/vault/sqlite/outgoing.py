@@ -9,13 +9,14 @@ from evergrant.keeper.connection import Pending
 from evergrant.keeper.event import Letter
 from evergrant.keeper.vault.port import ApiKey, Missing, Taken
 from evergrant.keeper.vault.sqlite.asking import Asking, decode, encode
+from evergrant.keeper.vault.sqlite.leaving import Leaving
 
 
 class Outgoing:
     """The tables `letter`, `pending`, `api_key` and `kept` through one connection."""
 
-    def __init__(self, ask: Asking) -> None:
-        self._ask = ask
+    def __init__(self, ask: Asking, leaving: Leaving) -> None:
+        self._ask, self._leaving = ask, leaving
 
     # ---- letters
 
@@ -47,6 +48,7 @@ class Outgoing:
             raise Taken(msg) from error
 
     def take_callback(self, state_digest: bytes, now: int) -> Pending | None:
+        self._leaving.refuse(self._ask.now())
         found = self._ask.row("DELETE FROM pending WHERE state_digest = ? RETURNING sealed, document", (state_digest,))
         if found is None:
             return None

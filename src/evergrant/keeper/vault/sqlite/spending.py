@@ -9,13 +9,14 @@ from evergrant.keeper.vault import comparing
 from evergrant.keeper.vault.comparing import Held
 from evergrant.keeper.vault.port import Change, Fenced, Missing, Taken
 from evergrant.keeper.vault.sqlite.asking import Asking, Row, decode, encode
+from evergrant.keeper.vault.sqlite.leaving import Leaving
 
 
 class Spending:
     """The tables `claim` and `intent` through one connection."""
 
-    def __init__(self, ask: Asking) -> None:
-        self._ask = ask
+    def __init__(self, ask: Asking, leaving: Leaving) -> None:
+        self._ask, self._leaving = ask, leaving
 
     # ---- claims
 
@@ -32,6 +33,7 @@ class Spending:
             msg = f"there is no connection {connection_id}"
             raise Missing(msg)
         now, stored = self._ask.now(), self._stored(connection_id, name)
+        self._leaving.refuse(now)
         if stored is not None and stored.live(now) and stored.owner != owner:
             capped = comparing.capped(stored, now)
             if capped != stored:

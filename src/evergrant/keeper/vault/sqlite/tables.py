@@ -5,7 +5,9 @@ from collections.abc import Callable
 from evergrant.clock import Clock
 from evergrant.keeper.vault import comparing
 from evergrant.keeper.vault.sqlite.asking import Asking
+from evergrant.keeper.vault.sqlite.bulk import VaultBulk
 from evergrant.keeper.vault.sqlite.connections import Connections
+from evergrant.keeper.vault.sqlite.leaving import Leaving
 from evergrant.keeper.vault.sqlite.outgoing import Outgoing
 from evergrant.keeper.vault.sqlite.rewrap import Rewrap
 from evergrant.keeper.vault.sqlite.spending import Spending
@@ -19,9 +21,11 @@ class Tables:
 
     def __init__(self, connection: Connection, clock: Clock | None) -> None:
         self._ask = Asking(connection, clock)
-        self.spending = Spending(self._ask)
+        self.bulk = VaultBulk(connection, self._ask)
+        self.leaving = Leaving(self._ask)
+        self.spending = Spending(self._ask, self.leaving)
         self.trail = Trail(self._ask)
-        self.outgoing = Outgoing(self._ask)
+        self.outgoing = Outgoing(self._ask, self.leaving)
         self.connections = Connections(self._ask, self.spending, self.trail, self.outgoing)
 
     def revision(self) -> int:

@@ -1,0 +1,28 @@
+"""A vault that is about to be left: no new claim is given out, and what is under way comes to its end."""
+
+from evergrant.keeper.vault import comparing
+from evergrant.keeper.vault.postgres.asking import Asking, Sent
+
+
+class Leaving:
+    """The table `moving` in one transaction."""
+
+    def __init__(self, ask: Asking) -> None:
+        self._ask = ask
+
+    def announce(self, seconds: float) -> None:
+        """Give out no new claim for *seconds*; 0 ends that."""
+        self._ask.run("UPDATE moving SET until = %s WHERE id = 1", (comparing.announced(self._ask.now(), seconds),))
+
+    def ask(self) -> Sent:
+        """Ask until when nothing new may begin."""
+        return self._ask.send("SELECT until FROM moving WHERE id = 1")
+
+    def refuse(self, asked: Sent, now: float) -> None:
+        """Raise `VaultUnavailable` while nothing new may begin."""
+        comparing.refuse_leaving(self._ask.read(asked)[0][0], now)
+
+    def under_way(self) -> int:
+        """How many claims are live, on every shard."""
+        found = self._ask.rows("SELECT count(*) FROM claim WHERE owner <> '' AND until > %s", (self._ask.now(),))
+        return int(found[0][0])
