@@ -70,6 +70,14 @@ def chromium() -> Path:
     raise Missing(reason)
 
 
+def compiler() -> Path:
+    """A C compiler, for what is loaded into a server to slow its disk down."""
+    found = shutil.which("cc")
+    if found is None:
+        raise Missing("cc is not on PATH")
+    return Path(found)
+
+
 @cache
 def mount() -> Path:
     """The right to mount file systems, which a container may lack even for root."""
@@ -152,6 +160,7 @@ def systemd() -> Path:
 
 
 PROBES: Final[dict[str, Callable[[], Path]]] = {
+    "cc": compiler,
     "chromium": chromium,
     "curl": curl,
     "mount": mount,

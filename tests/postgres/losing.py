@@ -47,6 +47,8 @@ class Losing:
     pair: Pair
     nodes: list[Place]
     count: int
+    end: float = math.inf
+    """When no further round is begun, by the clock that never steps."""
     rounds: list[Round] = field(default_factory=list)
     wrongs: list[str] = field(default_factory=list)
     former: list[History] = field(default_factory=list)
@@ -65,8 +67,9 @@ class Losing:
         for number in range(self.count):
             await under_way(storm)
             await self._round(storm, chance)
-            if number + 1 < self.count:
-                await asyncio.to_thread(self.pair.seed)
+            if number + 1 == self.count or time.monotonic() > self.end:
+                break
+            await asyncio.to_thread(self.pair.seed)
         await under_way(storm)
 
     async def _round(self, storm: Storm, chance: random.Random) -> None:
@@ -171,13 +174,15 @@ def _all_went_on(storm: Storm, since: float) -> bool:
     return all(answer is not None and answer.status == OK and answer.began > since for answer in newest)
 
 
-def lossy(folder: Path, *, rounds: int, clients: int, seed: int, think: float = 0.25) -> Run:
-    """Some rounds under load, judged."""
+def lossy(
+    folder: Path, *, rounds: int, clients: int, seed: int, think: float = 0.6, minutes: float = math.inf
+) -> Run:  # fmt: skip
+    """Some rounds under load, judged; fewer than asked for when *minutes* are over."""
     with paired(synchronous=False) as pair, noded(folder, pair.url) as nodes:
         each = clients // len(KINDS)
         holders = furnish(nodes[0].data, Wanted(KINDS, each, people=10, browsers=10), pair.url)
         started(nodes)
-        losing = Losing(pair, nodes, rounds)
+        losing = Losing(pair, nodes, rounds, time.monotonic() + 60 * minutes)
         storm = Storm(
             nodes[0], holders, [1] * len(holders), seed, think, others=tuple(nodes[1:]), refused=losing.refused
         )
@@ -207,10 +212,11 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no round later")
     asked = parser.parse_args(words)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="evergrant-losing-") as folder:
-        run = lossy(Path(folder), rounds=asked.rounds, clients=asked.clients, seed=asked.seed)
+        run = lossy(Path(folder), rounds=asked.rounds, clients=asked.clients, seed=asked.seed, minutes=asked.minutes)
     minutes = (time.monotonic() - began) / 60
     print(run)
     write_part(HEADING, described(run, minutes))
