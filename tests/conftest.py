@@ -99,7 +99,8 @@ def _only_quick(config: pytest.Config) -> bool:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if any(item.path.is_relative_to(_HERE / folder) for folder in LONG_FOLDERS):
+        below = any(item.path.is_relative_to(folder) for folder in _LONG)
+        if below or item.get_closest_marker("needs"):
             item.add_marker(pytest.mark.long)
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.served import answer_on, served, status, until_closed
 
+pytestmark = pytest.mark.long
+
 SECONDS = 1
 SILENCE = 4
 PATCH = {

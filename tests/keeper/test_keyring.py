@@ -154,6 +154,7 @@ def make_one(path) -> str:
     return from_file(path, SystemEntropy(), make=True).current.id
 
 
+@pytest.mark.long
 def test_processes_that_start_together_have_one_key(tmp_path):
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         for attempt in range(5):
@@ -204,6 +205,7 @@ def add_one(path) -> str:
     return add_current(path, SystemEntropy()).current.id
 
 
+@pytest.mark.long
 def test_processes_that_turn_the_key_at_once_lose_none(path):
     made = from_file(path, SystemEntropy(), make=True).current.id
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:

@@ -156,6 +156,7 @@ def make_one(path) -> str:
     return from_file(path, SystemEntropy(), make=True).id
 
 
+@pytest.mark.long
 def test_processes_that_start_together_end_up_with_one_key(tmp_path):
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         for attempt in range(10):

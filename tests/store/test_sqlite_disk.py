@@ -18,6 +18,8 @@ from evergrant.testing import specimens
 from tests.store.disk import Plan, broken_disk, real_disk
 from tests.store.life import Life, judge
 
+pytestmark = pytest.mark.long
+
 NAME = "evergrant.sqlite"
 SEEDS = 3
 FEWEST, MOST = 30, 300  # operations on the disk in one life, roughly: batches form by chance

@@ -15,6 +15,8 @@ from evergrant.domain.client import ClientType
 from evergrant.testing.in_process import Issuer
 from tests.issuing import API_SCOPES, JWT_API, OPAQUE_API, Held, is_oauth_error, issuing, stored, with_resources
 
+pytestmark = pytest.mark.long
+
 FORM = "application/x-www-form-urlencoded"
 ANSWERS = {200, 204, 303, 400, 401, 403, 404, 405, 408, 413, 421, 431, 503}
 

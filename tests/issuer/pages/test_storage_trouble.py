@@ -14,6 +14,8 @@ from evergrant.store.port import StoreUnavailable, Which
 from evergrant.testing.in_process import PASSWORD, running
 from tests.visitor import ADA, enter, form, heading, is_page, sign_in
 
+pytestmark = pytest.mark.long
+
 NEW = "entirely different words 7"
 PEOPLE, MACHINES = "people", "machines"
 

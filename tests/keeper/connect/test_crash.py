@@ -20,6 +20,8 @@ from evergrant.keeper.vault.sqlite import SqliteVault
 from evergrant.keys.local import LocalKek
 from tests.keeper.connect.scene import Health, Scene, stage
 
+pytestmark = pytest.mark.long
+
 VERBS = ("take_callback", "claim", "load", "intend", "journal", "change", "release")
 
 

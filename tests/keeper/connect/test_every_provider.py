@@ -7,6 +7,8 @@ from evergrant.keeper.provider.model import RevokeVerb
 from evergrant.keeper.service.disconnect import Siblings
 from tests.keeper.connect.scene import Health, Scene, stage
 
+pytestmark = pytest.mark.long
+
 SHIPPED = Catalog.shipped()
 
 
