@@ -61,6 +61,8 @@ def judged(text: bytes) -> Access | None:
 @example(quick.encode({**GOOD, "aud": [API, "https://issuer.example/userinfo"]}))
 @example(quick.encode(GOOD)[:-1] + b',"sid":"t"}')
 @example(quick.encode(GOOD).replace(b'"exp":', b'"exp":1.0,"exp":'))
+@example(quick.encode({**GOOD, "scope": "a\u00a0b\u001cc"}))
+@example(quick.encode({**GOOD, "scope": ""}))
 def test_j_13_what_is_taken_at_one_glance_is_what_the_whole_judgement_takes(text: bytes) -> None:
     found = judge_usual(text, RULES, NOW)
     if found is not None:

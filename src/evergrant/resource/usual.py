@@ -80,13 +80,14 @@ def judge_usual(text: bytes, rules: Rules, now: int) -> Access | None:
     # What is written the same way again has no member twice, none that is not above, and no number written otherwise.
     if _written(said) != text:
         return None
-    aud, expires_at, issued_at, leeway = said.aud, said.exp, said.iat, rules.leeway
+    aud, expires_at, issued_at, leeway, scope = said.aud, said.exp, said.iat, rules.leeway, said.scope
     audience = (aud,) if isinstance(aud, str) else aud
     if (
         rules.audience.isdisjoint(audience)
         or said.iss != rules.issuer
         or now >= expires_at + leeway
         or issued_at > now + leeway
+        or not (scope.isascii() and scope.isprintable())  # then no space but the one of RFC 6749 section 3.3 parts it
     ):
         return None
     auth_time, acr, family, session = said.auth_time, said.acr, said.fam, said.sid
@@ -94,7 +95,7 @@ def judge_usual(text: bytes, rules: Rules, now: int) -> Access | None:
         issuer=said.iss,
         subject=said.sub,
         client_id=said.client_id,
-        scopes=frozenset(said.scope.split()),
+        scopes=frozenset(scope.split()),
         audience=audience,
         expires_at=expires_at,
         issued_at=issued_at,
