@@ -13,6 +13,7 @@ from evergrant.clock import FixedClock
 from evergrant.config import Config
 from evergrant.domain.client import ClientType
 from evergrant.entropy import SystemEntropy
+from evergrant.protocol.basic import write_basic
 from evergrant.store.sqlite import FILE_NAME, SqliteStore
 from evergrant.testing.in_process import Browser, Issuer, running
 
@@ -58,11 +59,20 @@ async def _confidential(issuer: Issuer) -> None:
     await issuer.signed_in(client, secret)
 
 
+async def _receiver(issuer: Issuer) -> None:
+    """A service that has set up a stream of security events to be polled."""
+    client, secret = await issuer.client(ClientType.SERVICE, "Siem", scopes=())
+    body = b'{"description":"Security desk"}'
+    headers = {"authorization": write_basic(client.id, secret), "content-length": str(len(body))}
+    await issuer.browser().send("POST", "/events/stream", body, headers)
+
+
 SCENES: Final[dict[str, Callable[[Issuer], Awaitable[None]]]] = {
     "a person and an application": _people,
     "a family that lives": _alive,
     "a family that was stolen": _stolen,
     "a web application with a family": _confidential,
+    "a receiver of security events": _receiver,
 }
 
 

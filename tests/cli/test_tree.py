@@ -34,6 +34,12 @@ CALLS: Final = (
     ("family list",),
     ("family show", FAMILY),
     ("family end", FAMILY, "--reason", "a test"),
+    ("stream list",),
+    ("stream show", "Siem"),
+    ("stream pause", "Siem", "--reason", "a test"),
+    ("stream resume", "Siem"),
+    ("stream verify", "Siem"),
+    ("stream delete", "Siem", "--yes"),
     ("key list",),
     ("key rotate",),
     ("event list",),
@@ -108,6 +114,7 @@ def test_every_command_prints_one_json_document(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("EVERGRANT_STORE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("EVERGRANT_SERVER_LISTEN", "127.0.0.1:1")
     play("a family that lives", tmp_path / "data")
+    play("a receiver of security events", tmp_path / "data")
     family = ""
     for verb, *rest in CALLS:
         code = main([*verb.split(), *(_named(word, family, tmp_path) for word in rest), "--json"])

@@ -25,6 +25,7 @@ from typing import Final
 
 _VARYING: Final = (
     ("secret", r"\begs_[\w-]{43}"),
+    ("stream", r"\bcli_[\w-]{22}\.[\w-]{8}"),
     ("client", r"\bcli_[\w-]{22}"),
     ("user", r"\busr_[\w-]{22}"),
     ("family", r"\bfam_[\w-]{22}"),

@@ -195,12 +195,15 @@ def _refusal(error: Exception) -> Failure | None:
     from evergrant.issuer.passwords import PasswordTooWeak
     from evergrant.issuer.service.accounts import NameTaken, NoSuchAccount
     from evergrant.issuer.service.clients import BadRegistration, ClientNameTaken, NoSuchClient
+    from evergrant.issuer.service.streams import NoSuchStream
 
     match error:
         case NoSuchAccount():
             return Failure(str(error), hint="see all of them with: evergrant user list", code=Exit.NOT_FOUND)
         case NoSuchClient():
             return Failure(str(error), hint="see all of them with: evergrant client list", code=Exit.NOT_FOUND)
+        case NoSuchStream():
+            return Failure(str(error), hint="see all of them with: evergrant stream list", code=Exit.NOT_FOUND)
         case NameTaken() | ClientNameTaken():
             return Failure(str(error), code=Exit.CONFLICT)
         case BadRegistration():

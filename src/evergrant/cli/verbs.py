@@ -22,6 +22,7 @@ VERBS: Final = (
     Verb("client", "Register applications, change them, give them new secrets.", "evergrant.cli.client"),
     Verb("user", "Add people, disable them, set their passwords.", "evergrant.cli.user"),
     Verb("family", "See the chains of refresh tokens, and end them.", "evergrant.cli.family"),
+    Verb("stream", "See the streams of security events, and pause, try or end them.", "evergrant.cli.stream"),
     Verb("key", "See the signing keys, and let new ones take over.", "evergrant.cli.key"),
     Verb("event", "Read the audit trail.", "evergrant.cli.event"),
     Verb("config", "Show or check the configuration.", "evergrant.cli.config"),

@@ -50,6 +50,7 @@ class What(StrEnum):
     KEY_RETIRED = "key.retired"
     NOTICE_ACKNOWLEDGED = "notice.acknowledged"
     RECEIVER_NOT_TOLD = "receiver.not_told"
+    STREAM_CHANGED = "stream.changed"
     STORE_RESTORED = "store.restored"
 
 
@@ -95,6 +96,7 @@ MEANING: dict[What, str] = {
     What.KEY_ADDED: "a signing key was made and published",
     What.KEY_RETIRED: "a signing key left the key set",
     What.NOTICE_ACKNOWLEDGED: "a user acknowledged a notice of suspected theft",
+    What.STREAM_CHANGED: "the operator paused, resumed or ended a receiver's stream of security events",
     What.RECEIVER_NOT_TOLD: "a logout token or security event did not reach its client, and is not sent again",
     What.STORE_RESTORED: "a restore or a failover that lost commits was declared; an epoch began",
 }

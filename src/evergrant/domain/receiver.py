@@ -32,7 +32,10 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The stream of one client, and its id. *endpoint* is empty for polls; *sealed* is the header a push carries."""
+    """One stream of a client. *endpoint* is empty for polls; *sealed* is the header a push carries.
+
+    Its *id* is its client's, or begins with it. *without*: accounts that it is told nothing of.
+    """
 
     id: str
     method: Method
@@ -43,6 +46,12 @@ class Stream:
     created_at: int
     status: Status = Status.ENABLED
     status_reason: str = ""
+    without: tuple[str, ...] = ()
+
+    @property
+    def client_id(self) -> str:
+        """Whose it is."""
+        return self.id.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +68,9 @@ class Delivery:
     due_at: int
     ends_at: int
     tries: int = 0
+    stream_id: str = ""
+
+    @property
+    def stream(self) -> str:
+        """The id of the stream that an event travels in; a client's first one bears the client's own."""
+        return self.stream_id or self.client_id

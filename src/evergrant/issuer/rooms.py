@@ -88,12 +88,14 @@ def token_endpoint(ground: Ground, binder: Binder) -> tuple[TokenEndpoint, Colle
 
 def event_routes(base: str, endpoint: EventsEndpoint) -> dict[str, Route]:
     """What receivers of security events ask (SSF section 7.2 inserts the well-known segment before a path)."""
-    stream = {"GET": endpoint.read, "POST": endpoint.create, "PATCH": endpoint.update, "PUT": endpoint.update,
+    stream = {"GET": endpoint.read, "POST": endpoint.create, "PATCH": endpoint.update, "PUT": endpoint.replace,
               "DELETE": endpoint.delete}  # fmt: skip
     return {
         f"/.well-known/ssf-configuration{base}": Route("metadata", {"GET": endpoint.metadata}, cors=True),
         f"{base}/events/stream": Route("events", stream),
         f"{base}/events/status": Route("events", {"GET": endpoint.status, "POST": endpoint.set_status}),
+        f"{base}/events/subjects/add": Route("events", {"POST": endpoint.add_subject}),
+        f"{base}/events/subjects/remove": Route("events", {"POST": endpoint.remove_subject}),
         f"{base}/events/verify": Route("events", {"POST": endpoint.verify}),
         f"{base}/events/poll": Route("events", {"POST": endpoint.poll}),
     }

@@ -14,6 +14,7 @@ from evergrant.protocol.error import Code, Refused
 SESSION_REVOKED: Final = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 CREDENTIAL_CHANGE: Final = "https://schemas.openid.net/secevent/caep/event-type/credential-change"
 VERIFICATION: Final = "https://schemas.openid.net/secevent/ssf/event-type/verification"
+STREAM_UPDATED: Final = "https://schemas.openid.net/secevent/ssf/event-type/stream-updated"
 LOGOUT: Final = "http://schemas.openid.net/event/backchannel-logout"
 SUPPORTED: Final = (SESSION_REVOKED, CREDENTIAL_CHANGE)
 SET_JWT: Final = "secevent+jwt"
@@ -22,6 +23,7 @@ LOGOUT_JWT: Final = "logout+jwt"
 LOGOUT_SECONDS: Final = 120
 MOST_SETS: Final = 100
 MOST_TEXT: Final = 2_000
+MOST_NAME: Final = 256
 VERIFICATION_SECONDS: Final = 60
 
 
@@ -70,6 +72,8 @@ def transmitter(issuer: str) -> dict[str, Any]:
         "configuration_endpoint": f"{issuer}/events/stream",
         "status_endpoint": f"{issuer}/events/status",
         "verification_endpoint": f"{issuer}/events/verify",
+        "add_subject_endpoint": f"{issuer}/events/subjects/add",
+        "remove_subject_endpoint": f"{issuer}/events/subjects/remove",
         "authorization_schemes": [{"spec_urn": "urn:ietf:rfc:7617"}],
         "default_subjects": "ALL",
     }
@@ -77,11 +81,11 @@ def transmitter(issuer: str) -> dict[str, Any]:
 
 def shown(stream: Stream, issuer: str) -> dict[str, Any]:
     """A stream's configuration (section 8.1.1). The header that a push carries is never shown again."""
-    endpoint = stream.endpoint or f"{issuer}/events/poll"
+    endpoint = stream.endpoint or f"{issuer}/events/poll?stream_id={stream.id}"
     return {
         "stream_id": stream.id,
         "iss": issuer,
-        "aud": stream.id,
+        "aud": stream.client_id,
         "delivery": {"method": stream.method, "endpoint_url": endpoint},
         "events_supported": list(SUPPORTED),
         "events_requested": list(stream.events),
@@ -92,13 +96,22 @@ def shown(stream: Stream, issuer: str) -> dict[str, Any]:
 
 
 class Wanted(NamedTuple):
-    """What a receiver asks its stream to be; None where it says nothing."""
+    """What a receiver asks its stream to be; None where it says nothing, and no id where it names none."""
 
+    id: str
     method: Method | None
     endpoint: str | None
     authorization: str | None
     events: tuple[str, ...] | None
     description: str | None
+
+
+class Subject(NamedTuple):
+    """A person, as a receiver names them: by the account's id, or by its name. Neither: nobody that is known here."""
+
+    stream_id: str
+    account_id: str = ""
+    username: str = ""
 
 
 class Poll(NamedTuple):
@@ -111,7 +124,7 @@ class Poll(NamedTuple):
 
 
 class _Delivery(Struct):
-    method: str
+    method: str = Method.POLL
     endpoint_url: str | None = None
     authorization_header: str | None = None
 
@@ -127,6 +140,24 @@ class _Status(Struct):
     stream_id: str
     status: Status
     reason: str = ""
+
+
+class _Person(Struct):
+    format: str
+    iss: str = ""
+    sub: str = ""
+    email: str = ""
+
+
+class _Named(_Person):
+    user: _Person | None = None
+    session: dict[str, Any] | None = None
+
+
+class _Subject(Struct):
+    stream_id: str
+    subject: _Named
+    verified: bool = True
 
 
 class _Verify(Struct):
@@ -150,7 +181,7 @@ def _decoded(body: bytes, shape: type[Any]) -> Any:
 
 def read_wanted(body: bytes) -> Wanted:
     """A stream as a receiver wants it. Raises `Refused`."""
-    given = _decoded(body, _Stream)
+    given = _decoded(body or b"{}", _Stream)
     delivery = given.delivery
     method = None
     if delivery is not None:
@@ -168,7 +199,18 @@ def read_wanted(body: bytes) -> Wanted:
         raise Refused(Code.INVALID_REQUEST, "An authorization_header is plain ASCII.")
     events = None if given.events_requested is None else known_events(given.events_requested)
     endpoint = delivery and (delivery.endpoint_url if method is Method.PUSH else "")
-    return Wanted(method, endpoint, authorization, events, given.description)
+    return Wanted(given.stream_id or "", method, endpoint, authorization, events, given.description)
+
+
+def complete(wanted: Wanted) -> Wanted:
+    """As a new stream is made, and one that is replaced: what is not said is as if it had never been (section 8.1.1).
+
+    Without a delivery method it is polled.
+    """
+    return Wanted(
+        wanted.id, wanted.method or Method.POLL, wanted.endpoint or "", wanted.authorization,
+        SUPPORTED if wanted.events is None else wanted.events, wanted.description or "",
+    )  # fmt: skip
 
 
 def known_events(asked: Iterable[str]) -> tuple[str, ...]:
@@ -182,6 +224,18 @@ def read_status(body: bytes) -> tuple[str, Status, str]:
     if len(given.reason) > MOST_TEXT:
         raise Refused(Code.INVALID_REQUEST, "The reason is too long.")
     return given.stream_id, given.status, given.reason
+
+
+def read_subject(body: bytes, issuer: str) -> Subject:
+    """Stream and person (section 8.1.3; RFC 9493). Raises `Refused`, also for what is no person."""
+    given = _decoded(body, _Subject)
+    person = given.subject.user if given.subject.format == "complex" and given.subject.session is None else None
+    said = person or given.subject
+    if said.format == "iss_sub" and said.iss == issuer and 0 < len(said.sub) <= MOST_NAME:
+        return Subject(given.stream_id, account_id=said.sub)
+    if said.format == "email" and 0 < len(said.email) <= MOST_NAME:
+        return Subject(given.stream_id, username=said.email)
+    raise Refused(Code.INVALID_REQUEST, "A subject is one of this issuer's people: iss_sub or email.", status=404)
 
 
 def read_verify(body: bytes) -> tuple[str, str | None]:

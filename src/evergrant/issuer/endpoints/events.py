@@ -1,13 +1,14 @@
 """/events/…: streams of security events, as a receiver sets up its own (SSF 1.0 section 8) and polls it (RFC 8936).
 
-A receiver is a confidential client of type `service`; it has one stream, which bears its own id, and every event there
-is about everybody: whoever is registered as a receiver is told of all people.
+A receiver is a confidential client of type `service`; it may have several streams, and each is about everybody but
+those that it was told to leave out: whoever is registered as a receiver may be told of all people.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from evergrant.clock import Clock
 from evergrant.domain.client import Client
@@ -18,8 +19,10 @@ from evergrant.fetch.fetched import Unfetched
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.client_auth import authenticated
 from evergrant.issuer.endpoints.revocations import may_follow
+from evergrant.issuer.service import streams
+from evergrant.issuer.service.accounts import NoSuchAccount
+from evergrant.issuer.service.accounts import wanted as account
 from evergrant.issuer.service.outbox import Outbox, label
-from evergrant.issuer.service.telling import EVENT_LIFE
 from evergrant.issuer.settings import Settings
 from evergrant.keys.port import Kek
 from evergrant.protocol import security_event as events
@@ -35,6 +38,7 @@ POLL_SECONDS: Final = 5
 LOOK_SECONDS: Final = 0.5
 _NONCE_LENGTH: Final = 12
 
+R = TypeVar("R")
 Judge = Callable[[str], Awaitable[None]]
 
 
@@ -52,117 +56,131 @@ class EventsEndpoint:
         return public_json(events.transmitter(self._issuer), METADATA_SECONDS)
 
     async def create(self, ask: Ask) -> Answer:
-        client, wanted = await self._receiver(ask), events.read_wanted(ask.body)
-        if wanted.method is None:
-            raise Refused(Code.INVALID_REQUEST, "A stream needs a delivery method.")
-        chosen = events.SUPPORTED if wanted.events is None else wanted.events
-        blank = Stream(client.id, wanted.method, "", b"", chosen, "", self._clock.now())
+        client, wanted = await self._receiver(ask), events.complete(events.read_wanted(ask.body))
+        name = streams.named(client.id, self._entropy.draw(streams.ID_LENGTH))
+        blank = Stream(name, Method.POLL, "", b"", (), "", self._clock.now())
         stream = await self._changed(blank, wanted)
 
         def work(tx: Tx) -> bool:
-            if tx.streams.get(client.id) is not None:
+            if len(streams.owned(tx, client.id)) >= streams.MOST_STREAMS:
                 return False
             tx.streams.put(stream)
             return True
 
         if not await self._store.write(work):
-            raise Refused(Code.INVALID_REQUEST, "This receiver has a stream.", status=409)
+            raise Refused(Code.INVALID_REQUEST, f"A receiver has at most {streams.MOST_STREAMS} streams.", status=409)
         return secret_json(events.shown(stream, self._issuer), 201)
 
     async def read(self, ask: Ask) -> Answer:
         client = await self._receiver(ask)
-        named = ask.parameters().get("stream_id")
-        stream = await self._store.read(lambda tx: tx.streams.get(client.id))
-        if named is None:
-            return secret_json([] if stream is None else [events.shown(stream, self._issuer)])
-        return secret_json(events.shown(self._own(stream, named), self._issuer))
+        name = ask.parameters().get("stream_id")
+        if name is not None:
+            return secret_json(events.shown(await self._own(client, name), self._issuer))
+        found = await self._store.read(lambda tx: streams.owned(tx, client.id))
+        return secret_json([events.shown(stream, self._issuer) for stream in found])
 
     async def update(self, ask: Ask) -> Answer:
-        """What is not said stays (PATCH); a PUT says all that a receiver may set, and so may be read the same way."""
-        client, wanted = await self._receiver(ask), events.read_wanted(ask.body)
-        stream = self._own(await self._store.read(lambda tx: tx.streams.get(client.id)), client.id)
-        stream = await self._changed(stream, wanted)
-        await self._store.write(lambda tx: tx.streams.put(stream))
-        return secret_json(events.shown(stream, self._issuer))
+        """What is not said stays as it is (section 8.1.1.3)."""
+        return await self._updated(ask, lambda wanted: wanted)
+
+    async def replace(self, ask: Ask) -> Answer:
+        """What is not said is as it is in a new stream (section 8.1.1.4)."""
+        return await self._updated(ask, events.complete)
+
+    async def _updated(self, ask: Ask, said: Callable[[events.Wanted], events.Wanted]) -> Answer:
+        client, wanted = await self._receiver(ask), said(events.read_wanted(ask.body))
+        held = await self._own(client, wanted.id)
+        changed = await self._changed(held, wanted)
+
+        def work(tx: Tx) -> Stream:
+            # Status and subjects may have moved on since.
+            now = streams.wanted(tx, held.id)
+            stream = replace(changed, status=now.status, status_reason=now.status_reason, without=now.without)
+            tx.streams.put(stream)
+            return stream
+
+        return secret_json(events.shown(await self._write(work), self._issuer))
 
     async def delete(self, ask: Ask) -> Answer:
         client = await self._receiver(ask)
-        named = ask.parameters().get("stream_id") or client.id
-
-        def work(tx: Tx) -> None:
-            self._own(tx.streams.get(client.id), named)
-            tx.streams.delete(client.id)
-            for delivery in _waiting(tx, client.id):
-                tx.deliveries.delete(delivery.id)
-
-        await self._store.write(work)
+        name = ask.parameters().get("stream_id") or ""
+        await self._write(lambda tx: streams.remove(tx, streams.own(tx, client.id, name)))
         return Answer(204, (*NO_STORE, NO_SNIFF), b"")
 
     async def status(self, ask: Ask) -> Answer:
         client = await self._receiver(ask)
-        named = ask.parameters().get("stream_id") or client.id
-        stream = self._own(await self._store.read(lambda tx: tx.streams.get(client.id)), named)
-        return secret_json(_status(stream))
+        return secret_json(_status(await self._own(client, ask.parameters().get("stream_id") or "")))
 
     async def set_status(self, ask: Ask) -> Answer:
         client = await self._receiver(ask)
-        named, status, reason = events.read_status(ask.body)
+        name, status, reason = events.read_status(ask.body)
 
         def work(tx: Tx) -> Stream:
-            stream = replace(self._own(tx.streams.get(client.id), named), status=status, status_reason=reason)
-            tx.streams.put(stream)
-            if status is Status.DISABLED:
-                for delivery in _waiting(tx, client.id):
-                    tx.deliveries.delete(delivery.id)
-            return stream
+            return streams.set_status(tx, streams.own(tx, client.id, name), status, reason)
 
-        return secret_json(_status(await self._store.write(work)))
+        return secret_json(_status(await self._write(work)))
 
     async def verify(self, ask: Ask) -> Answer:
         """Send a verification event through the stream, with the receiver's own state (section 8.1.4)."""
         client, now = await self._receiver(ask), self._clock.now()
-        named, state = events.read_verify(ask.body)
-        subject = {"format": "opaque", "id": client.id}
-        claims = events.event_claims(subject, events.VERIFICATION, {} if state is None else {"state": state})
-        identifier = f"verification.{now // events.VERIFICATION_SECONDS}.{client.id}"
-
-        def work(tx: Tx) -> bool:
-            self._own(tx.streams.get(client.id), named)
-            if tx.deliveries.get(identifier) is not None:
-                return False
-            tx.deliveries.put(Delivery(identifier, client.id, Sort.EVENT, claims, now, now + EVENT_LIFE))
-            return True
-
-        if not await self._store.write(work):
+        name, state = events.read_verify(ask.body)
+        if not await self._write(lambda tx: streams.verify(tx, streams.own(tx, client.id, name), state, now)):
             raise Refused(Code.TEMPORARILY_UNAVAILABLE, "One verification a minute.", status=429)
         return Answer(204, (*NO_STORE, NO_SNIFF), b"")
+
+    async def remove_subject(self, ask: Ask) -> Answer:
+        """Tell a stream nothing more of a person (section 8.1.3.3)."""
+
+        def work(tx: Tx, stream: Stream, account_id: str) -> None:
+            if not streams.leave_out(tx, stream, account_id):
+                raise Refused(Code.ACCESS_DENIED, f"A stream leaves out {streams.MOST_LEFT_OUT} at most.", status=403)
+
+        return await self._of_subject(ask, 204, work)
+
+    async def add_subject(self, ask: Ask) -> Answer:
+        """Tell a stream of a person that was removed from it; it is told of everybody else already."""
+        return await self._of_subject(ask, 200, streams.take_in)
+
+    async def _of_subject(self, ask: Ask, status: int, settle: Callable[[Tx, Stream, str], None]) -> Answer:
+        client, subject = await self._receiver(ask), events.read_subject(ask.body, self._issuer)
+
+        def work(tx: Tx) -> None:
+            stream = streams.own(tx, client.id, subject.stream_id)
+            with contextlib.suppress(NoSuchAccount):  # a receiver is not told who has an account (section 8.1.3)
+                settle(tx, stream, account(tx, subject.account_id or subject.username).id)
+
+        await self._write(work)
+        return Answer(status, (*NO_STORE, NO_SNIFF), b"")
 
     async def poll(self, ask: Ask) -> Answer:
         """Take what arrived out, and hand over what waits (RFC 8936 section 2.4)."""
         client, asked = await self._receiver(ask), events.read_poll(ask.body)
 
-        def settle(tx: Tx) -> None:
-            if self._own(tx.streams.get(client.id), client.id).method is not Method.POLL:
-                raise Refused(Code.INVALID_REQUEST, "The events of this stream are pushed.")
-            for name in (*asked.arrived, *asked.unreadable):
-                delivery = tx.deliveries.get(name)
-                if delivery is None or delivery.client_id != client.id:
-                    continue
-                tx.deliveries.delete(name)
-                if name in asked.unreadable:
-                    detail = f"{name}: the receiver could not read it: {asked.unreadable[name][:100]}"
-                    tx.events.add([Event(self._clock.now(), What.RECEIVER_NOT_TOLD, client.id, detail=detail)])
+        name = ask.parameters().get("stream_id") or ""
 
-        await self._store.write(settle)
-        waiting = await self._waited(client, asked, ask)
+        def settle(tx: Tx) -> Stream:
+            stream = streams.own(tx, client.id, name)
+            if stream.method is not Method.POLL:
+                raise Refused(Code.INVALID_REQUEST, "The events of this stream are pushed.")
+            for jti in (*asked.arrived, *asked.unreadable):
+                delivery = tx.deliveries.get(jti)
+                if delivery is None or delivery.sort is not Sort.EVENT or delivery.stream != stream.id:
+                    continue
+                tx.deliveries.delete(jti)
+                if jti in asked.unreadable:
+                    detail = f"{jti}: the receiver could not read it: {asked.unreadable[jti][:100]}"
+                    tx.events.add([Event(self._clock.now(), What.RECEIVER_NOT_TOLD, client.id, detail=detail)])
+            return stream
+
+        waiting = await self._waited((await self._write(settle)).id, asked, ask)
         sets = {one.id: self._outbox.token(one) for one in waiting[: asked.most]}
         return secret_json({"sets": sets, "moreAvailable": len(waiting) > asked.most})
 
-    async def _waited(self, client: Client, asked: events.Poll, ask: Ask) -> list[Delivery]:
+    async def _waited(self, stream_id: str, asked: events.Poll, ask: Ask) -> list[Delivery]:
         """What waits; when there is nothing, a while later, unless the receiver does not want to wait."""
         end = self._clock.monotonic() + POLL_SECONDS
         while True:
-            held = await self._store.read(lambda tx: _held(tx, client.id, asked.most + 1))
+            held = await self._store.read(lambda tx: _held(tx, stream_id, asked.most + 1))
             over = asked.at_once or not asked.most or self._clock.monotonic() >= end or ask.gone()
             if held or over:
                 return held
@@ -196,11 +214,21 @@ class EventsEndpoint:
             changes["description"] = wanted.description
         return replace(stream, **changes)
 
-    @staticmethod
-    def _own(stream: Stream | None, named: str) -> Stream:
-        if stream is None or stream.id != named:
-            raise Refused(Code.INVALID_REQUEST, "There is no such stream.", status=404)
-        return stream
+    async def _own(self, client: Client, name: str) -> Stream:
+        with _found():
+            return await self._store.read(lambda tx: streams.own(tx, client.id, name))
+
+    async def _write(self, work: Callable[[Tx], R]) -> R:
+        with _found():
+            return await self._store.write(work)
+
+
+@contextlib.contextmanager
+def _found() -> Iterator[None]:
+    try:
+        yield
+    except streams.NoSuchStream as error:
+        raise Refused(Code.INVALID_REQUEST, "There is no such stream.", str(error), status=404) from error
 
 
 def _status(stream: Stream) -> dict[str, str]:
@@ -208,11 +236,11 @@ def _status(stream: Stream) -> dict[str, str]:
     return {"stream_id": stream.id, "status": stream.status, **reason}
 
 
-def _waiting(tx: Tx, client_id: str, limit: int = 1_000_000) -> list[Delivery]:
-    return [one for one in tx.deliveries.find(limit, client_id=client_id) if one.sort is Sort.EVENT]
-
-
-def _held(tx: Tx, client_id: str, limit: int) -> list[Delivery]:
-    stream = tx.streams.get(client_id)
-    enabled = stream is not None and stream.status is Status.ENABLED
-    return _waiting(tx, client_id, limit) if enabled else []
+def _held(tx: Tx, stream_id: str, limit: int) -> list[Delivery]:
+    """What may be handed over; of a stream that stands still only what tells of that."""
+    stream = tx.streams.get(stream_id)
+    if stream is None:
+        return []
+    if stream.status is Status.ENABLED:
+        return streams.waiting(tx, stream, limit)
+    return [one for one in streams.waiting(tx, stream) if streams.flows(stream, one)][:limit]

@@ -15,6 +15,7 @@ from evergrant.domain.token import CLIENT_SECRET, SECRET_LENGTH, write_opaque
 from evergrant.entropy import Entropy
 from evergrant.fetch.address import check_address
 from evergrant.issuer.service.ends import end_client, end_part_of_client
+from evergrant.issuer.service.streams import owned, remove
 from evergrant.keys.lifecycle import ensure
 from evergrant.keys.port import Kek
 from evergrant.protocol.redirect import refuse_unregistrable
@@ -129,6 +130,8 @@ class Clients:
             client = wanted(tx, found.id)
             count = before + end_client(tx, client.id, now)
             tx.clients.delete(client.id)
+            for stream in owned(tx, client.id):
+                remove(tx, stream)
             tx.events.add([Event(now, What.CLIENT_DELETED, client.id, detail=client.name)])
             tx.turn()
             return client, count

@@ -14,10 +14,11 @@ from urllib.parse import urlencode
 from evergrant.clock import Clock
 from evergrant.domain.event import Event, What
 from evergrant.domain.lease import Lease, kept, taken
-from evergrant.domain.receiver import Delivery, Method, Sort, Status, Stream
+from evergrant.domain.receiver import Delivery, Method, Sort, Stream
 from evergrant.fetch.fetched import Fetched, Unfetched
 from evergrant.issuer.catalog import Catalog
 from evergrant.issuer.service import telling
+from evergrant.issuer.service.streams import every, flows
 from evergrant.issuer.settings import Settings
 from evergrant.keys.port import Kek, KeyUnusable
 from evergrant.protocol import security_event as events
@@ -192,14 +193,14 @@ def label(stream_id: str) -> bytes:
 
 def _due(tx: Tx, now: int) -> list[tuple[Delivery, Stream | None]]:
     """What is to be tried now, with its stream. What a receiver fetches itself is not sent, what is held waits."""
-    streams = {stream.id: stream for stream in tx.streams.find()}
+    streams = {stream.id: stream for stream in every(tx)}
     found: list[tuple[Delivery, Stream | None]] = []
     after: str | None = None
     while len(found) < ROUND and (page := tx.deliveries.find(_PAGE, after)):
         after = page[-1].id
         for delivery in page:
-            stream = streams.get(delivery.client_id) if delivery.sort is Sort.EVENT else None
-            waits = stream is not None and (stream.method is Method.POLL or stream.status is not Status.ENABLED)
+            stream = streams.get(delivery.stream) if delivery.sort is Sort.EVENT else None
+            waits = stream is not None and (stream.method is Method.POLL or not flows(stream, delivery))
             if delivery.due_at <= now and not waits:
                 found.append((delivery, stream))
     return found[:ROUND]

@@ -11,6 +11,7 @@ from evergrant.domain.ending import End
 from evergrant.domain.reason import Reason
 from evergrant.domain.receiver import Delivery, Sort, Status, Stream
 from evergrant.domain.throttle import Bucket
+from evergrant.issuer.service.streams import EVENT_LIFE, every
 from evergrant.protocol import security_event as events
 from evergrant.store.port import Tx, Which
 
@@ -19,7 +20,6 @@ PAGE: Final = 200
 NEVER: Final = 2**53
 # A client that is down for longer than this has lost the session's end; its own sessions end in time.
 LOGOUT_LIFE: Final = 600
-EVENT_LIFE: Final = 86_400
 _MOST_FAMILIES: Final = 1_000
 # Ends of all that an account held, by their reasons: what is said of the account besides its sessions.
 _OF_ACCOUNT: Final[Mapping[str, tuple[str, dict[str, str]]]] = {
@@ -41,7 +41,7 @@ def place(tx: Tx) -> int:
 def work_through(tx: Tx, issuer: str, now: int) -> bool:
     """Make the deliveries of the next ends; whether there are more."""
     found = tx.endings.find(place(tx), PAGE)
-    streams = [stream for stream in tx.streams.find() if stream.status is not Status.DISABLED]
+    streams = [stream for stream in every(tx) if stream.status is not Status.DISABLED]
     for number, end in found:
         for delivery in (*_logouts(tx, number, end, now), *_events(streams, issuer, number, end, now)):
             tx.deliveries.put(delivery)
@@ -65,10 +65,13 @@ def _logouts(tx: Tx, number: int, end: End, now: int) -> Iterator[Delivery]:
 
 def _events(streams: list[Stream], issuer: str, number: int, end: End, now: int) -> Iterator[Delivery]:
     told = list(_told(issuer, end))
-    for stream in streams:
+    for stream in [stream for stream in streams if end.account_id not in stream.without]:
         for part, (kind, claims) in enumerate(told):
             if kind in stream.events:
-                yield Delivery(f"{number}.{part}.{stream.id}", stream.id, Sort.EVENT, claims, now, now + EVENT_LIFE)
+                yield Delivery(
+                    f"{number}.{part}.{stream.id}", stream.client_id, Sort.EVENT, claims, now, now + EVENT_LIFE,
+                    stream_id=stream.id,
+                )  # fmt: skip
 
 
 def _told(issuer: str, end: End) -> Iterator[tuple[str, str]]:
