@@ -50,7 +50,7 @@ class Terminal:
             self.environment[named[1]] = str(self.folder / named[2])
             return ""
         done = subprocess.run(
-            ["/bin/sh", "-c", line], cwd=self.folder, env=self._all(), text=True, timeout=PATIENCE, check=False,
+            ["/bin/sh", "-c", line], cwd=self.folder, env=self.all(), text=True, timeout=PATIENCE, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         watch_text(done.stdout)
@@ -61,7 +61,7 @@ class Terminal:
     def keeps(self, line: str) -> Iterator[list[str]]:
         """Start a line that runs until Ctrl-C, and press that in the end. What it says: a line, then more."""
         process = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec {line}"], cwd=self.folder, env=self._all(), text=True, stdout=subprocess.PIPE,
+            ["/bin/sh", "-c", f"exec {line}"], cwd=self.folder, env=self.all(), text=True, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
         said: list[str] = []
@@ -78,7 +78,8 @@ class Terminal:
         watch_text("\n".join(said))
         assert process.returncode in {0, 130}, f"{line}: {process.returncode}"
 
-    def _all(self) -> dict[str, str]:
+    def all(self) -> dict[str, str]:
+        """The environment of whatever is started here."""
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         free = {"EVERGRANT_SERVER_LISTEN": "127.0.0.1:0"}
         return {**os.environ, "PATH": path, **free, **self.environment}

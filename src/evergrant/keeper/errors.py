@@ -1,6 +1,7 @@
 """Why the keeper did not do what it was asked: one type per thing a caller can do about it."""
 
 from evergrant.keeper.connection import Health, Reason
+from evergrant.keeper.vault.port import VaultMoved, VaultUnavailable
 
 
 class KeeperError(Exception):
@@ -56,6 +57,13 @@ class RefreshInProgress(TryLater):
 
 class VaultTrouble(TryLater):
     """The vault does not read or write; nothing was spent."""
+
+    @classmethod
+    def of(cls, error: VaultUnavailable, words: str) -> "VaultTrouble":
+        """What callers are told of *error*: *words*, unless no waiting will help."""
+        if isinstance(error, VaultMoved):
+            words = "the vault was moved to another place; this keeper has to be started there"
+        return cls(words, 5, Reason.NONE)
 
 
 class CallbackRefused(KeeperError):

@@ -120,7 +120,7 @@ class Keeper:
                     self.cached = self._rooms.leases.cached
                 except VaultUnavailable as error:
                     msg = "the vault does not answer at the moment"
-                    raise VaultTrouble(msg, 5, Reason.NONE) from error
+                    raise VaultTrouble.of(error, msg) from error
         return self._rooms
 
     async def close(self) -> None:
@@ -353,7 +353,10 @@ class Keeper:
             return await rooms.watch.release(found, detail)
 
     async def run(self) -> None:
-        """Refresh in the background until the keeper is closed, or this is cancelled; what is under way ends well."""
+        """Refresh in the background until the keeper is closed, or this is cancelled; what is under way ends well.
+
+        Raises `VaultTrouble` when the vault was moved to another place for good.
+        """
         rooms = await self.rooms()
         self._stop = asyncio.Event()
         if self._closed:

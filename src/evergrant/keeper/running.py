@@ -14,14 +14,14 @@ from hashlib import sha256
 from typing import Final
 
 from evergrant.keeper.connection import Reason, Record
-from evergrant.keeper.errors import KeeperError
+from evergrant.keeper.errors import KeeperError, VaultTrouble
 from evergrant.keeper.service.connecting import Connecting
 from evergrant.keeper.service.ground import Ground
 from evergrant.keeper.service.landing import NAME as AUTHORIZATION
 from evergrant.keeper.service.limits import Countdown
 from evergrant.keeper.service.refresh import Refresher, Wish
 from evergrant.keeper.service.watch import Watch
-from evergrant.keeper.vault.port import VaultUnavailable
+from evergrant.keeper.vault.port import VaultMoved, VaultUnavailable
 
 BATCH: Final = 5_000
 AT_A_TIME: Final = 256
@@ -54,10 +54,17 @@ class Running:
         """Awaited once a round; whoever delivers letters sets it."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until *stop* is set. A vault in trouble ends a round, never the loop."""
+        """Work until *stop* is set. A vault in trouble ends a round, never the loop; one that was moved ends it.
+
+        Raises `VaultTrouble` then: there will never be anything to do here again.
+        """
         while not stop.is_set():
-            with suppress(VaultUnavailable):
+            try:
                 await self.round()
+            except VaultMoved as error:
+                raise VaultTrouble.of(error, "") from error
+            except VaultUnavailable:
+                pass
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._pause()):
                     await stop.wait()

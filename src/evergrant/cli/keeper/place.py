@@ -103,12 +103,16 @@ def finished(work: Callable[[], Awaitable[T]]) -> T:
 def told() -> Iterator[None]:
     """Tell what the keeper refused: its own sentence, what to do, and the exit code of its kind."""
     from evergrant.keeper.errors import KeeperError
-    from evergrant.keeper.vault.port import Missing, VaultUnavailable, VaultUnusable
+    from evergrant.keeper.vault.port import Missing, VaultMoved, VaultUnavailable, VaultUnusable
 
     try:
         yield
     except KeeperError as error:
+        if isinstance(error.__cause__, VaultMoved):
+            raise _gone(error.__cause__) from error
         raise _refusal(error) from error
+    except VaultMoved as error:
+        raise _gone(error) from error
     except VaultUnavailable as error:
         raise Failure(
             "the vault does not answer at the moment", hint="nothing was half done; try again",
@@ -118,6 +122,10 @@ def told() -> Iterator[None]:
         raise Failure(str(error), code=Exit.STORE_UNAVAILABLE) from error
     except Missing as error:
         raise Failure(str(error), code=Exit.NOT_FOUND) from error
+
+
+def _gone(error: Exception) -> Failure:
+    return Failure(str(error), hint="name the new place: keeper.vault or keeper.vault_url", code=Exit.STORE_UNAVAILABLE)
 
 
 def _refusal(error: Exception) -> Failure:

@@ -52,4 +52,4 @@ def vault_trouble() -> Iterator[None]:
         yield
     except VaultUnavailable as error:
         msg = "the vault does not read or write at the moment"
-        raise VaultTrouble(msg, 5, Reason.NONE) from error
+        raise VaultTrouble.of(error, msg) from error

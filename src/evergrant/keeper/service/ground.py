@@ -10,7 +10,6 @@ from typing import Any, ParamSpec, TypeVar
 from evergrant.clock import Clock
 from evergrant.domain.base64url import encode
 from evergrant.entropy import Entropy
-from evergrant.keeper.connection import Reason
 from evergrant.keeper.errors import UnknownProvider, VaultTrouble
 from evergrant.keeper.exchange import Transport
 from evergrant.keeper.provider.catalog import Catalog
@@ -32,7 +31,7 @@ def steady(verb: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R
             return await verb(*given, **more)
         except VaultUnavailable as error:
             msg = "the vault does not answer at the moment; nothing that was there is lost"
-            raise VaultTrouble(msg, 5, Reason.NONE) from error
+            raise VaultTrouble.of(error, msg) from error
 
     return asked
 

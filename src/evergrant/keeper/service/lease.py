@@ -173,7 +173,7 @@ class Leases:
             lease = self._handed_out(found, held.name)
         except VaultUnavailable as error:
             msg = "the vault does not read at the moment"
-            raise VaultTrouble(msg, 5, Reason.NONE) from error
+            raise VaultTrouble.of(error, msg) from error
         self._keep(name, found, lease, stamp, steady)
         await self._countdown.look(found, found.records[lease.record])
         await self._watch.flush(found.connection, caller)

@@ -115,7 +115,7 @@ class Refresher:
             return await self._lead(wish)
         except VaultUnavailable as error:
             msg = "the vault does not read or write at the moment; nothing was spent"
-            raise VaultTrouble(msg, 5, Reason.NONE) from error
+            raise VaultTrouble.of(error, msg) from error
         except Unreadable as error:
             msg = f"what is kept of connection {wish.connection_id} does not open: a wrong key, or a changed row"
             raise NotUsable(msg, Health.DEGRADED, Reason.RECORD_UNREADABLE) from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
-from evergrant.keeper.errors import KeeperError
+from evergrant.keeper.errors import KeeperError, VaultTrouble
 from evergrant.keeper.keeper import Keeper
 from evergrant.keeper.serving import openapi
 from evergrant.keeper.serving.api import problems
@@ -43,7 +43,13 @@ class Life:
         await self._house.ground()
         self._tasks.append(asyncio.create_task(self._house.outbox.run(self._stop)))
         if self._house.settings.background:
-            self._tasks.append(asyncio.create_task(self._house.keeper.run()))
+            self._tasks.append(asyncio.create_task(self._refresh()))
+
+    async def _refresh(self) -> None:
+        try:
+            await self._house.keeper.run()
+        except VaultTrouble as error:
+            _LOG.error("nothing is refreshed any more: %s", error.__cause__ or error)
 
     async def stop(self) -> None:
         self._operate.leaving = True
