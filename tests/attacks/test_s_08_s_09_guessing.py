@@ -257,7 +257,7 @@ async def test_s_09_every_refusal_is_the_same_page_and_the_same_work(issuer, has
         shown = text.split('id="username"')[1].split(">", 1)[0]
         seen[kind] = (reply.status, text.replace(shown, "N"), tuple(work.items()), count, _names(reply))
     assert len(set(seen.values())) == 1, {kind: (s[0], s[2], s[3]) for kind, s in seen.items()}
-    assert seen["known"][2] == (("verify m=7168,t=1,p=1", 1),)
+    assert seen["known"][2] == (("verify m=64,t=1,p=1", 1),)
 
 
 def _names(reply):
@@ -298,7 +298,7 @@ async def test_s_09_the_first_unknown_name_after_a_start_costs_no_more_than_the_
     for _ in range(3):
         hashed.clear()
         await attempt(issuer, name="nobody@example.com")
-        assert hashed == {"verify m=7168,t=1,p=1": 1}
+        assert hashed == {"verify m=64,t=1,p=1": 1}
 
 
 async def test_s_09_a_name_is_never_reflected_unless_it_was_typed(issuer):
@@ -318,7 +318,7 @@ async def _body(issuer, client, hint):
 
 
 async def test_a_hash_of_older_settings_is_replaced_and_a_second_click_is_no_wrong_password(issuer, hashed):
-    older = argon2.PasswordHasher(time_cost=2, memory_cost=7168, parallelism=1)
+    older = argon2.PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
     account = await issuer.house.accounts.find(ADA)
     await issuer.house.store.write(lambda tx: tx.accounts.put(replace(account, password_hash=older.hash(PASSWORD))))
     browser = issuer.browser()

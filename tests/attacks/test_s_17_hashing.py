@@ -14,7 +14,7 @@ from evergrant.testing.in_process import PASSWORD, running
 from tests.served import wait_for
 from tests.visitor import ADA, enter, heading, is_page, sign_in, words
 
-CHEAP = Config().replace(password__memory_kib=7168, password__iterations=1, password__parallelism=1)
+CHEAP = Config().replace(password__memory_kib=64, password__iterations=1, password__parallelism=1)
 
 
 @pytest.fixture

@@ -247,7 +247,7 @@ async def running(
 ) -> AsyncIterator[Issuer]:
     """An issuer at `ISSUER` for as long as the block runs; passwords are hashed cheaply."""
     base = (config or Config()).replace(
-        store__data=folder, password__memory_kib=7168, password__iterations=1, password__parallelism=1
+        store__data=folder, password__memory_kib=64, password__iterations=1, password__parallelism=1
     )
     clock = clock or FixedClock()
     given = Given(store or MemoryStore(), clock)

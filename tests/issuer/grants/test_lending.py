@@ -123,7 +123,7 @@ async def test_an_issuer_without_a_keeper_lends_nothing(apis: Issuer) -> None:
 @pytest.mark.long
 async def test_the_configuration_joins_the_two_sides(tmp_path: Path) -> None:
     config = Config(clients={PROVIDER: KeeperClientConfig(client_id="Iv1.x")}).replace(
-        store__data=tmp_path, keeper__lend=True, password__memory_kib=7168, password__iterations=1
+        store__data=tmp_path, keeper__lend=True, password__memory_kib=64, password__iterations=1
     )
     app = await application(config)
     try:

@@ -6,7 +6,9 @@ Headers are next door in `csp`; how templates are drawn is `evergrant.web.look.t
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 from evergrant.web.look import wording
@@ -250,19 +252,22 @@ class Pages:
         """Compile the templates; a base path that could not be written into an address is refused."""
         if not _BASE.match(base):
             raise ValueError(f"the issuer's base path is empty or like /auth, not {base!r}")
-        environment = templates(
-            "evergrant.issuer.pages",
-            brand=wording.plain(branding_name, wording.NAME_LIMIT),
-            support=wording.support_link(support_url),
-            base=base,
-            stylesheet=base + static_path("evergrant.css"),
-            mark=base + static_path("mark.svg"),
-            auto_submit=trusted(AUTO_SUBMIT),  # the policy admits this one script by its hash
-        )
-        self._templates: dict[type[Page], Template] = {
-            page: environment.get_template(name) for page, name in TEMPLATES.items()
-        }
+        self._templates = _compiled(branding_name, support_url, base)
 
     def render(self, page: Page) -> str:
         """The HTML of *page*."""
         return self._templates[type(page)].render(page=page)
+
+
+@cache
+def _compiled(branding_name: str, support_url: str | None, base: str) -> Mapping[type[Page], Template]:
+    environment = templates(
+        "evergrant.issuer.pages",
+        brand=wording.plain(branding_name, wording.NAME_LIMIT),
+        support=wording.support_link(support_url),
+        base=base,
+        stylesheet=base + static_path("evergrant.css"),
+        mark=base + static_path("mark.svg"),
+        auto_submit=trusted(AUTO_SUBMIT),  # the policy admits this one script by its hash
+    )
+    return {page: environment.get_template(name) for page, name in TEMPLATES.items()}
