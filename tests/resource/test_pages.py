@@ -1,5 +1,6 @@
 """docs/resource/start.md is followed: its program is run, and what its other pieces name is there."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 import evergrant.resource
 from evergrant.resource import Limits
 from evergrant.testing.token_issuer import TokenIssuer
-from tests.written import page
+from tests.secrecy import belongs_to_client, record_secret
+from tests.written import Terminal, blocks, lines, page
 
 START: Final = page("docs/resource/start.md")
 PIECES: Final = re.findall(r"```python\n(.*?)```", START, re.DOTALL)
@@ -38,6 +40,24 @@ def test_the_first_program_says_who_is_asking(
     done = subprocess.run([sys.executable, program], env=given, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert said in done.stdout
+
+
+@pytest.mark.long
+def test_the_page_registers_the_api_and_the_examples_page_gets_it_a_token(tmp_path: Path) -> None:
+    belongs_to_client(tmp_path)  # a desk: what commands print once is on it
+    (tmp_path / "evergrant.toml").write_text(blocks(START, "toml")[0], encoding="utf-8")
+    terminal = Terminal(tmp_path, {"EVERGRANT_CONFIG": str(tmp_path / "evergrant.toml")})
+    (add,) = [line.removeprefix("$ ") for line in blocks(START, "console")[0].splitlines()]
+    said = terminal.types(add)
+    with terminal.keeps("evergrant serve") as told:
+        asking, _ = [line for line in lines(page("examples/resource/README.md")) if line.startswith("curl")]
+        terminal.environment["ISSUER"] = re.search(r"as (\S+)", told[0])[1]
+        terminal.environment["AUDIENCE"] = "https://api.example.com"
+        terminal.environment["CLIENT_ID"] = re.search(r"\bcli_[\w-]{22}", said)[0]
+        terminal.environment["CLIENT_SECRET"] = re.search(r"\begs_[\w-]{43}", said)[0]
+        answer = json.loads(terminal.types(asking.replace("curl", "curl -s")))
+    record_secret(answer["access_token"])
+    assert answer["scope"] == "orders:read"
 
 
 def test_what_the_page_names_is_there_and_its_numbers_are_the_defaults() -> None:
