@@ -45,3 +45,7 @@ class Refusal(StrEnum):
     RESTORED = "restored"
     SCOPE = "invalid_scope"
     TARGET = "invalid_target"
+
+
+class Declined(Exception):
+    """A no that is said on purpose. What it says is all there is to know; where it was raised tells nobody anything."""

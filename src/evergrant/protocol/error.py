@@ -6,7 +6,7 @@ One table from code to status. A description names no secret, reflects no input 
 from enum import StrEnum
 from typing import Final
 
-from evergrant.domain.reason import Refusal
+from evergrant.domain.reason import Declined, Refusal
 
 
 class Code(StrEnum):
@@ -47,7 +47,7 @@ STATUS: Final[dict[Code, int]] = {
 }
 
 
-class Refused(Exception):
+class Refused(Declined):
     """A request that gets an OAuth error. *detail* is for the operator's log and never leaves the server.
 
     *headers*: what the answer says besides, names in lower case. *uri*: where a person can do something about it.

@@ -7,6 +7,7 @@ from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
+from evergrant.domain.reason import Declined
 from evergrant.store.port import Finish
 
 
@@ -24,6 +25,16 @@ class Answer(NamedTuple):
     job: Job
     result: Any
     error: BaseException | None
+
+
+def failed(job: Job, error: BaseException) -> Answer:
+    """An answer for work that raised. A no on purpose loses its traceback.
+
+    Through its frames it would hold the whole batch, itself among it: a cycle that only the collector ends, with all
+    that the batch's requests had made, and everybody waits while it walks through that (attack A-08: a second of fifty
+    replays was a stop of forty milliseconds).
+    """
+    return Answer(job, None, error.with_traceback(None) if isinstance(error, Declined) else error)
 
 
 def resolve(answers: list[Answer]) -> None:
@@ -61,6 +72,6 @@ def _goes_on(done: list[Answer], place: int, steps: Generator[None, None, Any]) 
         done[place] = Answer(done[place].job, end.value, None)
         return False
     except Exception as error:  # noqa: BLE001 - its caller hears of it; what was committed stands
-        done[place] = Answer(done[place].job, None, error)
+        done[place] = failed(done[place].job, error)
         return False
     return True

@@ -5,7 +5,7 @@ from evergrant.domain.family import Family
 from evergrant.domain.policy import Radius
 from evergrant.domain.rotation import Settlement
 from evergrant.store.applying import UNTOLD
-from evergrant.store.batch import Answer, Job
+from evergrant.store.batch import Answer, Job, failed
 
 
 class Asked:
@@ -50,7 +50,7 @@ class Batch:
             try:
                 settlement: Settlement = one.job.work(rows[one.family_id])
             except BaseException as error:  # noqa: BLE001 - a decision that fails has written nothing; its caller hears of it
-                self.answers.append(Answer(one.job, None, error))
+                self.answers.append(failed(one.job, error))
                 continue
             if _is_wide(one, settlement):
                 self.wide, self.behind = one, self.asked[place + 1 :]

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from evergrant.store.batch import Answer, Job
+from evergrant.store.batch import Answer, Job, failed
 from evergrant.store.port import OutcomeUnknown, StoreUnavailable
 from evergrant.store.postgres.asking import Asking
 from evergrant.store.postgres.connection import AGAIN, Address, Connection, is_spent, sentence, warned
@@ -124,7 +124,7 @@ class Transactions:
             raise
         except BaseException as error:  # noqa: BLE001 - work's own error goes to whoever asked
             connection.execute("ROLLBACK")
-            return Answer(job, None, error)
+            return failed(job, error)
         return Answer(job, result, None)
 
     def _commit(self, connection: Connection, tx: Any) -> None:
@@ -154,7 +154,7 @@ class Transactions:
         except psycopg.Error:
             raise
         except BaseException as error:  # noqa: BLE001 - work's own error goes to whoever asked
-            answer = Answer(job, None, error)
+            answer = failed(job, error)
             tx.forget(turned)
             connection.execute("ROLLBACK TO work")
         connection.execute("RELEASE work")

@@ -5,7 +5,7 @@ from typing import Any
 
 from evergrant.domain.event import Event
 from evergrant.store.applying import apply
-from evergrant.store.batch import Answer, Job
+from evergrant.store.batch import Answer, Job, failed
 from evergrant.store.sqlite.tables import SqliteTx
 
 
@@ -30,7 +30,7 @@ class Settling:
         try:
             settlement = job.work(family)
         except BaseException as error:  # noqa: BLE001 - a decision that fails has written nothing; its caller hears of it
-            return Answer(job, None, error)
+            return failed(job, error)
         if settlement.ended is None and settlement.notice is None:
             if settlement.head is not None:
                 self._rows[family_id] = (*settlement.head, family_id)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import apsw
 
-from evergrant.store.batch import Answer, Job, resolve
+from evergrant.store.batch import Answer, Job, failed, resolve
 from evergrant.store.port import Finish, StoreUnavailable, StoreUnusable
 from evergrant.store.sqlite.connection import BUSY_MILLISECONDS, Connection, connect, sentence
 from evergrant.store.sqlite.settling import Settling
@@ -203,7 +203,7 @@ class Writer:
                     raise
                 answer = Answer(job, None, StoreUnavailable(sentence(self._path, error)))
             else:
-                answer = Answer(job, None, error)
+                answer = failed(job, error)
             self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
         return answer

@@ -1,6 +1,7 @@
 """Settling: one family, one decision, one transaction; whatever fails, fails alone."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from evergrant.domain.event import Event, What
 from evergrant.domain.family import Ended, Family
 from evergrant.domain.policy import Policy, Radius
-from evergrant.domain.reason import Reason, Refusal
+from evergrant.domain.reason import Declined, Reason, Refusal
 from evergrant.domain.rotation import Ask, Settlement, Verdict
 from evergrant.store.port import EventQuery, Store, Tx, Which
 from evergrant.testing import specimens
@@ -55,6 +56,35 @@ class SettlingContract(ContractFixtures):
         assert after.head.overlap_end == NOW + 67
         assert (after.head.network, after.head.agent) == (ASK.network, ASK.agent)
         assert after._replace(head=family.head) == family
+
+    @pytest.mark.parametrize("late", [False, True], ids=["decision", "finish"])
+    async def test_a_08_refusals_leave_nothing_to_the_collector(self, store: Store, *, late: bool) -> None:
+        family = specimens.family()
+        await put_families(store, family)
+
+        def decide(found: Family | None) -> Settlement:
+            if not late:
+                raise Declined("no")
+            return Settlement(Verdict.REFUSE, found)
+
+        def finish(_: Settlement) -> Generator[None, None, None]:
+            yield
+            raise Declined("no")
+
+        async def refused() -> set[type]:
+            asked = [store.settle_then(family.id, decide, finish) for _ in range(8)]
+            return {type(error) for error in await asyncio.gather(*asked, return_exceptions=True)}
+
+        assert await refused() == {Declined}
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                await refused()
+            found = gc.collect()
+        finally:
+            gc.enable()
+        assert found < 80, "every one of eighty refusals left a cycle"
 
     async def test_inv_11_a_refused_presentation_leaves_the_row_byte_equal(
         self, store: Store, presenter: Presenter
