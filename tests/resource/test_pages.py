@@ -1,14 +1,16 @@
 """docs/resource/start.md is followed: its program is run, and what its other pieces name is there."""
 
-import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from string import Template
 from typing import Final
 
 import pytest
+import requests
 
 import evergrant.resource
 from evergrant.resource import Limits
@@ -51,11 +53,14 @@ def test_the_page_registers_the_api_and_the_examples_page_gets_it_a_token(tmp_pa
     said = terminal.types(add)
     with terminal.keeps("evergrant serve") as told:
         asking, _ = [line for line in lines(page("examples/resource/README.md")) if line.startswith("curl")]
-        terminal.environment["ISSUER"] = re.search(r"as (\S+)", told[0])[1]
-        terminal.environment["AUDIENCE"] = "https://api.example.com"
-        terminal.environment["CLIENT_ID"] = re.search(r"\bcli_[\w-]{22}", said)[0]
-        terminal.environment["CLIENT_SECRET"] = re.search(r"\begs_[\w-]{43}", said)[0]
-        answer = json.loads(terminal.types(asking.replace("curl", "curl -s")))
+        given = {
+            "ISSUER": re.search(r"as (\S+)", told[0])[1], "AUDIENCE": "https://api.example.com",
+            "CLIENT_ID": re.search(r"\bcli_[\w-]{22}", said)[0],
+            "CLIENT_SECRET": re.search(r"\begs_[\w-]{43}", said)[0],
+        }  # fmt: skip
+        _, _, user, *form, url = shlex.split(Template(asking).substitute(given))
+        members = dict(member.split("=", 1) for member in form if member != "-d")
+        answer = requests.post(url, members, auth=tuple(user.split(":")), timeout=30).json()
     record_secret(answer["access_token"])
     assert answer["scope"] == "orders:read"
 
