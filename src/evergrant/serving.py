@@ -329,7 +329,7 @@ def steady() -> None:
     """Tell the collector that what was loaded stays: walking it again and again took a sixth of every refresh."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _many(config: Config, sock: socket.socket, sources: Sources, ready: Callable[[], None]) -> None:
