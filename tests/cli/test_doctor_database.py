@@ -44,6 +44,8 @@ def test_a_good_database_is_called_good():
         ({"commit": "off"}, "synchronous_commit is off"),
         ({"names": ""}, "no commit waits for one (synchronous_standby_names is empty)"),
         ({"commit": "local"}, "no commit waits for one (synchronous_commit is local)"),
+        ({"commit": "local", "watching": 0, "confirming": 0}, "no commit waits for one (synchronous_commit is local)"),
+        ({"commit": "local", "watching": 0, "seen": False}, "no commit waits for one (synchronous_commit is local)"),
         ({"confirming": 0, "watching": 0}, "is connected"),
     ],
 )
@@ -99,6 +101,18 @@ async def test_a_real_server_is_looked_at_and_nothing_in_it_is_changed(database)
     assert (found.ahead, found.pooled, found.autovacuum, found.unswept, found.seen) == (True, False, True, False, True)
     assert abs(found.time - now) < 30
     assert "is off" in found.losing, "the tests' own server is careless on purpose"
+
+
+@pytest.mark.needs("postgres")
+def test_a_limit_of_the_database_or_of_its_user_counts_as_the_servers_own(postgres):
+    url = postgres.database()
+    assert examine(url, NOW).room > 9
+    postgres.execute(f'ALTER DATABASE "{url.rpartition("/")[2]}" CONNECTION LIMIT 9')
+    assert examine(url, NOW).room == 9
+    postgres.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 8")
+    assert examine(url.replace("//evergrant@", "//few@"), NOW).room == 8
+    postgres.drop(url)
+    postgres.execute("DROP ROLE few")
 
 
 def test_where_families_are_spread_it_is_told_whether_a_refresh_is_asked_of_one_shard():

@@ -12,7 +12,10 @@ _SERVER: Final = (
     "SELECT current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),"
     " current_setting('fsync') = 'on', current_setting('full_page_writes') = 'on',"
     " current_setting('autovacuum') = 'on',"
-    " current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
+    " least(current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+    " - coalesce(current_setting('reserved_connections', true), '0')::int,"
+    " (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()),"
+    " (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user)),"
     " (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend'),"
     " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),"
     " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false), inet_client_addr() IS NULL"
@@ -33,7 +36,7 @@ _UNDONE: Final = frozenset({"off", "local"})
 
 
 class Examined(NamedTuple):
-    """What was found. *room* is how many connections anybody but a superuser may hold, *held* how many are.
+    """What was found. *room* is how many connections this user may hold there, *held* how many anybody does.
 
     *watching*, *confirming*: standbys that follow, and those of them that commits wait for; *seen* says whether this
     user may know. *dead* of *live* families are old versions of rows. *ahead*: tomorrow has a place in the audit trail;
@@ -73,7 +76,7 @@ class Examined(NamedTuple):
         risks = []
         if careless:
             risks.append(f"a crash of the database may lose what it said was committed: {', '.join(careless)} is off")
-        if self.watching and (not self.names or self.commit in _UNDONE):
+        if (self.watching or self.names) and (not self.names or self.commit in _UNDONE):
             why = "synchronous_standby_names is empty" if not self.names else f"synchronous_commit is {self.commit}"
             risks.append(f"a failover to a standby may lose what was committed last: no commit waits for one ({why})")
         return "; ".join(risks)
