@@ -43,6 +43,10 @@ def _widely(family):
     return _rotate(family)._replace(ended=Ended(NOW, Reason.REUSE))
 
 
+def _unless_ended(family):
+    return Settlement(Verdict.REFUSE, family) if family.ended else _rotate(family)
+
+
 def _port(database):
     return int(psycopg.conninfo.conninfo_to_dict(database)["port"])
 
@@ -63,6 +67,24 @@ async def test_a_row_that_somebody_else_holds_is_waited_for_by_nobody_but_its_ow
     assert (await asyncio.wait_for(waiting, 5)).verdict is Verdict.ROTATE
     assert (await row(store, free.id)).head.generation == 10
     assert (await row(store, held.id)).head.generation == 1
+
+
+async def test_a_reuse_that_waits_to_be_written_holds_up_nobody_but_its_own_family(store, database):
+    """Its end is a write, and writes may have to wait: for a housekeeper, for somebody's change of the schema."""
+    stolen, free = specimens.family("stolen"), specimens.family("free")
+    await put_families(store, stolen, free)
+    with psycopg.connect(database) as other:
+        other.execute("LOCK TABLE evergrant.write_gate IN ACCESS EXCLUSIVE MODE")
+        ending = asyncio.ensure_future(store.settle(stolen.id, _widely))
+        after = asyncio.ensure_future(store.settle(stolen.id, _unless_ended))
+        for _ in range(10):
+            await asyncio.wait_for(store.settle(free.id, _rotate), 2)
+        assert not ending.done()
+        assert not after.done(), "what comes later to the same family is decided later"
+    assert (await asyncio.wait_for(ending, 5)).ended is not None
+    assert (await asyncio.wait_for(after, 5)).verdict is Verdict.REFUSE
+    assert (await row(store, free.id)).head.generation == 10
+    assert (await row(store, stolen.id)).ended is not None
 
 
 async def test_a_row_that_stays_held_is_a_retry_for_its_own_in_bounded_time(store, database):

@@ -21,8 +21,8 @@ class Asked:
 class Batch:
     """What shares a transaction. After `decide`: *answers* if it commits, *changed* rows and events *told* to write.
 
-    *locked* are those whose row somebody else holds; *wide* is the one whose effect is wider than its family, *behind*
-    it those that may not overtake it.
+    *locked* are those whose row somebody else holds; *wide* is the one whose effect is wider than its family's row
+    (*reaches_others*: it ends other families too), *behind* it those that may not overtake it.
     """
 
     def __init__(self, asked: list[Asked]) -> None:
@@ -34,6 +34,7 @@ class Batch:
         self.locked: list[Asked] = []
         self.behind: list[Asked] = []
         self.wide: Asked | None = None
+        self.reaches_others = False
 
     @property
     def families(self) -> list[bytes]:
@@ -41,7 +42,7 @@ class Batch:
         return sorted({one.family_id for one in self.asked})
 
     def decide(self) -> None:
-        """Ask every decision in order, up to the first whose effect is wider than its family."""
+        """Ask every decision in order, up to the first whose effect is wider than its family's row."""
         rows = self.rows
         for place, one in enumerate(self.asked):
             if one.family_id not in rows:
@@ -54,6 +55,7 @@ class Batch:
                 continue
             if _is_wide(one, settlement):
                 self.wide, self.behind = one, self.asked[place + 1 :]
+                self.reaches_others = settlement.radius is not Radius.FAMILY
                 return
             self._note(one, settlement)
 

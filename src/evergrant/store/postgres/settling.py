@@ -6,7 +6,8 @@ of different families, so that server and database both have something to do. Wh
 sockets (`line`).
 
 A row that somebody else holds is not waited for by its neighbours: it goes to the patient line. A settlement whose
-effect is wider than its family is done as a write, alone, and nothing overtakes it.
+effect is wider than its family's row is done as a write, alone; nothing that is asked of its family overtakes it, and
+nothing at all where it ends others too.
 """
 
 from asyncio import AbstractEventLoop, Event, Future, TimerHandle
@@ -59,7 +60,7 @@ class Settling:
         self._waiting: list[Asked] = []
         self._patient: list[Asked] = []
         self._held: set[bytes] = set()
-        self._barred = False
+        self._wide = self._barring = 0
         self._due = False
         self._closed = False
         self._timer: TimerHandle | None = None
@@ -102,7 +103,7 @@ class Settling:
         if self._closed:
             self._refuse(self._waiting, CLOSED)
             self._refuse(self._patient, CLOSED)
-        for seat in () if self._barred else self._seats:
+        for seat in () if self._barring else self._seats:
             queue = self._patient if seat.patient else self._waiting
             if seat.busy or not queue or (len(queue) < WORTH_A_LINE and self._under_way(seat)):
                 continue
@@ -114,7 +115,7 @@ class Settling:
         if self._waiting or self._patient:
             if self._timer is None:
                 self._timer = self._loop.call_at(min(one.end for one in self._waiting + self._patient), self._late)
-        elif not self._barred and not any(seat.busy for seat in self._seats):
+        elif not self._wide and not any(seat.busy for seat in self._seats):
             self._quiet.set()
 
     def _under_way(self, seat: Seat) -> bool:
@@ -237,12 +238,17 @@ class Settling:
         self._patient += batch.locked
         self._waiting[:0] = batch.behind
         if batch.wide is not None:
-            self._barred = True
-            batch.wide.job.future.add_done_callback(self._unbar)
+            family_id, bars = batch.wide.family_id, batch.reaches_others
+            self._wide += 1
+            self._barring += bars
+            self._held.add(family_id)
+            batch.wide.job.future.add_done_callback(lambda _: self._written(family_id, bars=bars))
             self._alone(batch.wide.job)
 
-    def _unbar(self, _: Any) -> None:
-        self._barred = False
+    def _written(self, family_id: bytes, *, bars: bool) -> None:
+        self._wide -= 1
+        self._barring -= bars
+        self._held.discard(family_id)
         self._soon()
 
     def _failed(self, seat: Seat, line: Line, batch: Batch, trouble: Trouble, *, committing: bool) -> None:
