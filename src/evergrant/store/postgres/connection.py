@@ -250,13 +250,20 @@ def is_spent(connection: Connection, error: BaseException) -> bool:
     return connection.closed or connection.broken or code.startswith(SPENT)
 
 
+# Where the server's source warns that the numbers of transactions are running out: with each one of the last forty
+# million, all of which are committed.
+_NUMBERS: Final = frozenset({"varsup.c", "multixact.c"})
+
+
 def warning(diagnostic: errors.Diagnostic) -> str:
-    """What a server's notice warns of; empty when it is less than a warning.
+    """What a server's notice warns of; empty when it is less than a warning, or says nothing of a commit.
 
     A commit that is told with a warning is not one to tell of: the wait for a synchronous standby was broken off (by a
     timeout, by an operator), and a failover now would lose it (attack O-03).
     """
-    return (diagnostic.message_primary or "a warning") if diagnostic.severity_nonlocalized == "WARNING" else ""
+    if diagnostic.severity_nonlocalized != "WARNING" or diagnostic.source_file in _NUMBERS:
+        return ""
+    return diagnostic.message_primary or "a warning"
 
 
 @contextmanager
