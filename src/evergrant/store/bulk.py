@@ -60,7 +60,7 @@ class Bulk(Protocol):
     layout: Layout
 
     def counts(self) -> dict[str, int]:
-        """How many rows each table that moves has."""
+        """How many rows each table that moves has; about how many, where counting them would take long."""
         ...
 
     def page(self, table: Table, after: Value = None, upto: Value = None, limit: int = -1) -> list[Row]:

@@ -204,6 +204,23 @@ async def test_writes_that_wait_together_for_a_server_that_does_not_answer_are_t
         await store.close()
 
 
+async def test_a_frozen_server_is_given_up_by_whoever_waits_for_it_and_used_again_when_it_thaws(database):
+    migrate(address(database))
+    with proxied(lambda: _port(database)) as wire:
+        store = PostgresStore(address(f"{_through(database, wire)}?connect_timeout=2"), 6, lambda _: None, silence=1.0)
+        asks = (lambda: store.write(lambda tx: tx.turn()), lambda: store.read(lambda tx: tx.revision()))
+        for ask in asks:
+            await ask()
+        wire.stall()
+        for ask in asks:
+            with pytest.raises(StoreUnavailable, match=r"does not answer|cannot be reached"):
+                await asyncio.wait_for(ask(), 8)
+        wire.mend()
+        for ask in asks:
+            await asyncio.wait_for(ask(), 8)
+        await store.close()
+
+
 async def test_a_store_that_is_closed_over_a_silent_server_leaves_nobody_waiting(database):
     migrate(address(database))
     family = specimens.family()

@@ -19,7 +19,7 @@ from evergrant.store.postgres.connection import Address, Connection, closed, con
 
 LONGEST_WAIT: Final = 5.0
 # Longer than any statement of a transaction may take (`transactions.LONGEST_STATEMENT`).
-LONGEST_SILENCE: Final = 130.0
+LONGEST_SILENCE: Final = 20.0
 
 
 class NoSession(StoreUnavailable):

@@ -23,7 +23,7 @@ from evergrant.store.postgres.horizon import Horizon
 from evergrant.store.postgres.line import LONGEST_TRIP, Trouble
 from evergrant.store.postgres.listening import Listening
 from evergrant.store.postgres.migrate import migrate
-from evergrant.store.postgres.sessions import LONGEST_WAIT, Sessions
+from evergrant.store.postgres.sessions import LONGEST_SILENCE, LONGEST_WAIT, Sessions
 from evergrant.store.postgres.settling import LINES, Settling
 from evergrant.store.postgres.tables import PostgresTx
 from evergrant.store.postgres.transactions import Transactions
@@ -31,7 +31,6 @@ from evergrant.store.postgres.writing import Writing
 
 T = TypeVar("T")
 CONNECTIONS: Final = 10
-READ_SILENCE: Final = 20.0
 LONGEST_CLOSE: Final = 3.0
 # The settles' lines, the patient one, and the one that listens.
 _OWN: Final = LINES + 2
@@ -54,13 +53,16 @@ class PostgresStore:
 
     def __init__(
         self, place: Address, connections: int, committed: Callable[[int], None], *, distributed: bool = False,
-        wait: float = LONGEST_WAIT,
+        wait: float = LONGEST_WAIT, silence: float = LONGEST_SILENCE,
     ) -> None:  # fmt: skip
         self._place, self._committed, self._distributed, self._wait = place, committed, distributed, wait
         writers = max(1, (connections - _OWN) // 2)
         readers = max(1, connections - _OWN - writers)
         self._writers, self._readers = writers, readers
-        self._sessions = (Sessions(place, writers, wait), Sessions(place, readers, wait, silence=READ_SILENCE))
+        self._sessions = (
+            Sessions(place, writers, wait, silence=silence),
+            Sessions(place, readers, wait, silence=silence),
+        )
         self._transactions = Transactions(place, *self._sessions, self._see, partial(PostgresTx, horizon=Horizon()))
         self._writing = ThreadPoolExecutor(writers, thread_name_prefix="evergrant-writer")
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="evergrant-reader")

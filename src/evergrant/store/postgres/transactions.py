@@ -20,7 +20,8 @@ from evergrant.store.postgres.tables import REVISION, PostgresTx
 
 T = TypeVar("T")
 ATTEMPTS: Final = 4
-LONGEST_STATEMENT: Final = "120s"
+# One statement of any work, and never many rows of a big table: crowds are ended, swept and moved in parts.
+LONGEST_STATEMENT: Final = "15s"
 LONGEST_LOCK: Final = "10s"
 # Index scans keep what a transaction is taken to have read as small as what it asked for; a sequential scan of a table
 # that happens to be small would make every two writes conflict.
