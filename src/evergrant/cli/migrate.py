@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from evergrant.cli.output import Exit, emit_line, emit_text, json_option, note, plural
 from evergrant.cli.place import Place, existing, placed
+
+if TYPE_CHECKING:
+    from evergrant.config import Config
 
 
 @click.command("migrate")
 @click.option("--check", is_flag=True, help="Only say what would be done; the exit code is 6 when there is something.")
 @click.option(
     "--distributed", is_flag=True,
-    help="Spread the tables over machines afterwards; for a PostgreSQL database with the extension Citus.",
+    help="Spread the tables over machines afterwards, those of the keeper's vault too where it is in a database; for "
+    "PostgreSQL with the extension Citus.",
 )  # fmt: skip
 @placed
 @json_option
@@ -27,11 +33,12 @@ def migrate_(check: bool, distributed: bool, place: Place, as_json: bool) -> int
 
     config = place.config
     where = whereabouts(config)
-    if where.file is not None:
+    alone = distributed and config.keeper.vault_url and not where.url and not where.exists()  # a keeper without issuer
+    if where.file is not None and not alone:
         existing(config)  # a file is made by serving; tables in a database may be made by whoever may make tables
-    steps = where.pending() if check else where.migrate()
+    steps = [] if alone else where.pending() if check else where.migrate()
     if distributed and not check:
-        steps += _distribute(config.store.url)
+        steps += _distribute(config)
     if as_json:
         emit_line({"pending" if check else "applied": steps})
     elif not steps:
@@ -46,8 +53,17 @@ def migrate_(check: bool, distributed: bool, place: Place, as_json: bool) -> int
     return Exit.OK
 
 
-def _distribute(url: str) -> list[str]:
+def _distribute(config: Config) -> list[str]:
+    from evergrant.cli.output import Failure
     from evergrant.store.postgres.connection import address
     from evergrant.store.postgres.distributing import distribute
 
-    return distribute(address(url))
+    vault = config.keeper.vault_url
+    if not (config.store.url or vault):
+        raise Failure("only a PostgreSQL database can be spread over machines", hint="name one with --store")
+    steps = distribute(address(config.store.url)) if config.store.url else []
+    if vault:
+        from evergrant.keeper.vault.postgres.distributing import spread
+
+        steps += spread(vault)
+    return steps

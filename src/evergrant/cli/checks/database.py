@@ -141,19 +141,22 @@ def offset(found: Examined, now: int) -> Finding:
     )  # fmt: skip
 
 
-def routing(routes: Sequence[Route]) -> Iterator[Finding]:
-    """Judge, where families are spread over machines, whether each statement of a refresh is asked of one of them."""
+def routing(
+    routes: Sequence[Route], name: str = "routing", tables: str = "evergrant.family and evergrant.event",
+    column: str = "the family's id",
+) -> Iterator[Finding]:  # fmt: skip
+    """Judge, where tables are spread over machines, whether each statement of a refresh is asked of one of them."""
     if not any(route.shards for route in routes):
         return
     astray = [f"{route.statement} of {route.shards}" for route in routes if route.shards != 1]
     if astray:
         yield fail(
-            "routing", f"statements of the refresh path are asked of several shards: {', '.join(astray)}",
+            name, f"statements of the refresh path are asked of several shards: {', '.join(astray)}",
             "every refresh then costs as many machines as there are, and ends in a commit of two phases",
-            "see whether evergrant.family and evergrant.event are still distributed by the family's id and colocated",
+            f"see whether {tables} are still distributed by {column} and colocated",
         )  # fmt: skip
     else:
-        yield ok("routing", f"all {len(routes)} statements of a refresh are asked of one shard")
+        yield ok(name, f"all {len(routes)} statements of a refresh are asked of one shard")
 
 
 def _routes(url: str) -> Sequence[Route]:

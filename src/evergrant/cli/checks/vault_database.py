@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from evergrant.config import Config
     from evergrant.store.postgres.examine import Examined
 
+_COLUMN: Final = "the connection's id"
 _LOST: Final = "a refresh token may be gone that a provider has rotated already: its user has to connect again"
 
 
 def vault_database(config: Config, key: Path, clock: Clock) -> Iterator[Finding]:
     """Judge the database of the vault and where its keys are."""
+    from evergrant.cli.checks.database import routing
     from evergrant.keeper.vault.postgres import ROOM
+    from evergrant.keeper.vault.postgres.distributing import routes
     from evergrant.store.port import StoreUnusable
     from evergrant.store.postgres.connection import address
     from evergrant.store.postgres.examine import examine
@@ -49,6 +52,7 @@ def vault_database(config: Config, key: Path, clock: Clock) -> Iterator[Finding]
             "whoever gets at its password gets at every database there",
             "make a user that owns the schema evergrant_keeper and nothing else",
         )
+    yield from routing(routes(config.keeper.vault_url), "vault routing", "the tables of evergrant_keeper", _COLUMN)
     yield from keys(config, None, key)
 
 

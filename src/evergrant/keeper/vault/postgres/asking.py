@@ -44,8 +44,12 @@ def writable(values: Row) -> Row:
 class Asking:
     """One transaction on one connection; used by one thread."""
 
-    def __init__(self, connection: Connection, clock: Clock | None, back_at: float = 0) -> None:
+    def __init__(
+        self, connection: Connection, clock: Clock | None, back_at: float = 0, *, distributed: bool = False
+    ) -> None:
         self._connection, self._clock = connection, clock
+        self.distributed = distributed
+        """Whether the tables lie on several machines: then rows are locked and changed one connection at a time."""
         self.back_at = back_at
         """When this process saw the database for the first time, or again, by the vault's clock."""
 

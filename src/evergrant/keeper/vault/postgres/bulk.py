@@ -103,10 +103,12 @@ class VaultBulk(PostgresBulk):
 
     def drop(self, table: Table, keys: Sequence[Value]) -> None:
         if table == CONNECTION:
+            named = f"SELECT tenant, client, account FROM {SCHEMA}.connection WHERE id = ANY(%s)"  # noqa: S608 - own names
+            places = self._ask.rows(named, (list(keys),))
             self._ask.count(
-                f"DELETE FROM {SCHEMA}.place p USING {SCHEMA}.connection c WHERE c.id = ANY(%s)"  # noqa: S608 - own names
-                " AND (p.tenant, p.client, p.account) = (c.tenant, c.client, c.account)",
-                (list(keys),),
+                f"DELETE FROM {SCHEMA}.place WHERE (tenant, client, account) IN"  # noqa: S608 - own names
+                " (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]))",
+                tuple(list(column) for column in zip(*places, strict=True)) or ([], [], []),
             )
         super().drop(table, keys)
 

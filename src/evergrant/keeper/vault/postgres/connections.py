@@ -43,13 +43,18 @@ _PARTS: Final[tuple[LiteralString, ...]] = (
     "DELETE FROM pending WHERE connection_id = %s",
     "DELETE FROM connection WHERE id = %s",
 )
-_ABANDONED: Final = (
-    "SELECT document FROM connection c WHERE health = %s AND version = 0"
-    " AND NOT EXISTS (SELECT FROM pending WHERE connection_id = c.id)"
-    " AND NOT EXISTS (SELECT FROM record WHERE connection_id = c.id)"
-    " AND NOT EXISTS (SELECT FROM intent WHERE connection_id = c.id AND step <> 'closed')"
-    " ORDER BY id LIMIT %s FOR UPDATE OF c SKIP LOCKED"
+_ABANDONED: Final[LiteralString] = (
+    "SELECT document, id FROM connection c WHERE health = %s AND version = 0"
+    " AND NOT EXISTS (SELECT 1 FROM pending WHERE connection_id = c.id)"
+    " AND NOT EXISTS (SELECT 1 FROM record WHERE connection_id = c.id)"
+    " AND NOT EXISTS (SELECT 1 FROM intent WHERE connection_id = c.id AND step <> 'closed')"
 )
+_SOME: Final[LiteralString] = " ORDER BY id LIMIT %s"
+_OVER: Final[LiteralString] = (
+    "SELECT connection_id, name FROM record WHERE previous_until > 0 AND previous_until < %s AND previous <> ''"
+    " ORDER BY previous_until, connection_id, name LIMIT %s"
+)
+_FORGET: Final[LiteralString] = "UPDATE record SET previous = '', previous_until = 0 WHERE (connection_id, name)"
 
 
 class Connections:
@@ -132,7 +137,13 @@ class Connections:
 
     def forget_abandoned(self, before: int, limit: int) -> int:
         """Take away what was begun before *before* and never came to anything; how many."""
-        rows = self._ask.rows(_ABANDONED, (Health.PENDING_CONSENT.value, limit))
+        begun = Health.PENDING_CONSENT.value
+        if self._ask.distributed:
+            found = self._ask.rows(_ABANDONED + _SOME, (begun, limit))
+            again = f"{_ABANDONED} AND c.id = %s FOR UPDATE OF c SKIP LOCKED"
+            rows = [row for _, each in found for row in self._ask.rows(again, (begun, each))]
+        else:
+            rows = self._ask.rows(f"{_ABANDONED}{_SOME} FOR UPDATE OF c SKIP LOCKED", (begun, limit))
         over = [one for one in (decode(row[0], Connection) for row in rows) if comparing.abandoned(one, before)]
         for one in over:
             self.remove(one.tenant, one.id, ())
@@ -140,15 +151,13 @@ class Connections:
 
     def forget_previous(self, now: int, limit: int) -> int:
         """Drop previous tokens whose window is over; how many."""
-        return len(
-            self._ask.rows(
-                "UPDATE record SET previous = '', previous_until = 0 WHERE (connection_id, name) IN"
-                " (SELECT connection_id, name FROM record WHERE previous_until > 0 AND previous_until < %s"
-                " AND previous <> '' ORDER BY previous_until, connection_id, name LIMIT %s FOR UPDATE SKIP LOCKED)"
-                " RETURNING 1",
-                (now, limit),
-            )
-        )
+        if not self._ask.distributed:
+            return len(self._ask.rows(f"{_FORGET} IN ({_OVER} FOR UPDATE SKIP LOCKED) RETURNING 1", (now, limit)))
+        found = self._ask.rows(_OVER, (now, limit))
+        gone = [
+            self._ask.send(f"{_FORGET} = (%s, %s) AND previous_until < %s RETURNING 1", (*row, now)) for row in found
+        ]
+        return sum(len(self._ask.read(sent)) for sent in gone)
 
     def _tag(self, connection: Connection) -> None:
         for name, value in connection.tags.items():

@@ -42,7 +42,7 @@ class Outgoing:
 
     def await_callback(self, pending: Pending) -> None:
         # A connection that waits for this callback must not be swept away as abandoned in the same moment.
-        self._ask.run("SELECT FROM connection WHERE id = %s FOR KEY SHARE", (pending.connection_id,))
+        self._ask.run("SELECT 1 FROM connection WHERE id = %s FOR KEY SHARE", (pending.connection_id,))
         made = self._ask.rows(
             "INSERT INTO pending (state_digest, connection_id, until, sealed, document) VALUES (%s, %s, %s, %s, %s)"
             " ON CONFLICT DO NOTHING RETURNING 1",

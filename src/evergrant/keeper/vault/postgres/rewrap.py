@@ -1,10 +1,13 @@
 """Turning sealed fields in place, a few connections a step; nothing but sealed bytes is touched."""
 
-from typing import Any
+from typing import Any, Final, LiteralString
 
 from evergrant.keeper.connection import Intent
 from evergrant.keeper.vault.postgres.asking import Asking, Row, decode, encode
+from evergrant.keeper.vault.postgres.spending import LOCK
 from evergrant.keeper.vault.turning import KEPT, PENDING, Turn, turned_intent
+
+_NEXT: Final[LiteralString] = "SELECT id FROM connection WHERE id > %s ORDER BY id LIMIT %s"
 
 
 class Rewrap:
@@ -23,20 +26,25 @@ class Rewrap:
         return self._connections(after.removeprefix(KEPT), limit)
 
     def _connections(self, last: str, limit: int) -> str:
-        found = self._ask.rows(
-            "SELECT id FROM connection WHERE id > %s ORDER BY id LIMIT %s FOR NO KEY UPDATE", (last, limit)
-        )
-        if found:
-            between = (found[0][0], found[-1][0])
-            self._records(between)
-            self._intents(between)
+        if self._ask.distributed:
+            found = self._ask.rows(_NEXT, (last, limit))
+            for (one,) in found:
+                self._ask.run(LOCK, (one,))
+                self._turn_parts("connection_id = %s", (one,))
+        else:
+            found = self._ask.rows(f"{_NEXT} FOR NO KEY UPDATE", (last, limit))
+            if found:
+                self._turn_parts("connection_id BETWEEN %s AND %s", (found[0][0], found[-1][0]))
         return KEPT + found[-1][0] if len(found) == limit else PENDING
 
-    def _records(self, between: Row) -> None:
+    def _turn_parts(self, which: LiteralString, values: Row) -> None:
+        self._records(which, values)
+        self._intents(which, values)
+
+    def _records(self, which: LiteralString, values: Row) -> None:
         for row in self._ask.rows(
-            "SELECT access_token, refresh_token, previous, connection_id, name FROM record"
-            " WHERE connection_id BETWEEN %s AND %s FOR UPDATE",
-            between,
+            f"SELECT access_token, refresh_token, previous, connection_id, name FROM record WHERE {which} FOR UPDATE",  # noqa: S608
+            values,
         ):
             turned = tuple(self._turn(sealed) for sealed in row[:3])
             if turned != row[:3]:
@@ -46,10 +54,10 @@ class Rewrap:
                     (*turned, *row[3:]),
                 )
 
-    def _intents(self, between: Row) -> None:
+    def _intents(self, which: LiteralString, values: Row) -> None:
         for document, reply, *place in self._ask.rows(
-            "SELECT document, reply, connection_id, id FROM intent WHERE connection_id BETWEEN %s AND %s FOR UPDATE",
-            between,
+            f"SELECT document, reply, connection_id, id FROM intent WHERE {which} FOR UPDATE",  # noqa: S608 - own names
+            values,
         ):
             stored = decode(document, Intent)
             turned, new = turned_intent(stored, self._turn), self._turn(reply)

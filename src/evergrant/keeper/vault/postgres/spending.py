@@ -5,7 +5,7 @@ on the same journey, and those see what was committed before the lock was got.
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, LiteralString
 
 from evergrant.keeper.connection import Claim, Intent
 from evergrant.keeper.vault import comparing
@@ -40,6 +40,10 @@ _PUT_INTENT: Final = (
     " step = excluded.step, deadline = excluded.deadline, noted_by = excluded.noted_by, reply = excluded.reply,"
     " document = excluded.document"
 )
+_CLOSED: Final[LiteralString] = (
+    "SELECT connection_id, id FROM intent WHERE step = 'closed' AND deadline < %s ORDER BY deadline, id LIMIT %s"
+)
+_FORGET: Final[LiteralString] = "DELETE FROM intent WHERE (connection_id, id)"
 
 
 class Spending:
@@ -209,14 +213,11 @@ class Spending:
 
     def forget_closed(self, before: int, limit: int) -> int:
         """Drop closed intents with a deadline before an instant; how many."""
-        return len(
-            self._ask.rows(
-                "DELETE FROM intent WHERE (connection_id, id) IN (SELECT connection_id, id FROM intent"
-                " WHERE step = 'closed' AND deadline < %s ORDER BY deadline, id LIMIT %s FOR UPDATE SKIP LOCKED)"
-                " RETURNING id",
-                (before, limit),
-            )
-        )
+        if not self._ask.distributed:
+            return len(self._ask.rows(f"{_FORGET} IN ({_CLOSED} FOR UPDATE SKIP LOCKED) RETURNING id", (before, limit)))
+        found = self._ask.rows(_CLOSED, (before, limit))
+        gone = [self._ask.send(f"{_FORGET} = (%s, %s) AND step = 'closed' RETURNING 1", row) for row in found]
+        return sum(len(self._ask.read(sent)) for sent in gone)
 
     def _number(self, asked: Sent) -> int:
         found = self._ask.read(asked)

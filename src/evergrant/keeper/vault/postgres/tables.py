@@ -41,7 +41,10 @@ class Tables:
 
     def distributed(self) -> bool:
         """Whether the tables lie on several servers: then no single one knows which transactions are visible."""
-        return bool(self._ask.rows("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL")[0][0])
+        if not self._ask.rows("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL")[0][0]:
+            return False
+        spread = "SELECT 1 FROM pg_catalog.pg_dist_partition WHERE logicalrelid = to_regclass('connection')"
+        return bool(self._ask.rows(spread))
 
     def rewrap(self, turn: Callable[[bytes], bytes], after: str, limit: int) -> tuple[str, int]:
         """One step: where to go on, how many fields were changed."""

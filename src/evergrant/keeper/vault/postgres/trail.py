@@ -11,9 +11,12 @@ from typing import Final, LiteralString
 from evergrant.keeper.event import Event, Stored
 from evergrant.keeper.vault.chain import chained
 from evergrant.keeper.vault.port import TrailEnds
-from evergrant.keeper.vault.postgres.asking import Asking, decode, encode
+from evergrant.keeper.vault.postgres.asking import Asking, Row, decode, encode
 
 _ENDS: Final = "SELECT swept, swept_chain, last, last_chain FROM trail"
+_TAKE: Final = (
+    "DELETE FROM told WHERE number IN (SELECT number FROM told ORDER BY number LIMIT %s) RETURNING number, document"
+)
 _FIND: Final[LiteralString] = (
     "SELECT number, document, chain FROM event WHERE number > %s AND (%s = '' OR (tenant = %s AND tenant <> ''))"
     " AND (%s = '' OR (connection_id = %s AND connection_id <> '')) ORDER BY number LIMIT %s"
@@ -37,7 +40,7 @@ class Trail:
 
     def untold(self) -> bool:
         """Whether anything waits to be chained."""
-        return bool(self._ask.rows("SELECT FROM told LIMIT 1"))
+        return bool(self._ask.rows("SELECT 1 FROM told LIMIT 1"))
 
     def chain(self, limit: int, *, wait: bool = True) -> int:
         """Move at most *limit* events on to the chain; how many. Without *wait*: none while somebody else is at it."""
@@ -45,12 +48,8 @@ class Trail:
         if not locked:
             return 0
         ends = TrailEnds(*locked[0])
-        told = self._ask.rows(
-            "DELETE FROM told WHERE number IN (SELECT number FROM told ORDER BY number LIMIT %s)"
-            " RETURNING number, document",
-            (limit,),
-        )
-        stored = chained(ends.last_chain, ends.last, [decode(row[1], Event) for row in sorted(told)])
+        told = sorted(self._spread(limit) if self._ask.distributed else self._ask.rows(_TAKE, (limit,)))
+        stored = chained(ends.last_chain, ends.last, [decode(row[1], Event) for row in told])
         for each in stored:
             event = each.event
             self._ask.run(
@@ -61,13 +60,20 @@ class Trail:
             self._ask.run("UPDATE trail SET last = %s, last_chain = %s", (stored[-1].number, stored[-1].chain))
         return len(stored)
 
+    def _spread(self, limit: int) -> list[Row]:
+        """What `_TAKE` takes, from all shards, and taken away on each by its own key: nobody else is at it."""
+        found = self._ask.rows("SELECT number, document, connection_id FROM told ORDER BY number LIMIT %s", (limit,))
+        for number, _, connection_id in found:
+            self._ask.run("DELETE FROM told WHERE connection_id = %s AND number = %s", (connection_id, number))
+        return [row[:2] for row in found]
+
     def find(self, tenant: str, connection_id: str, after: int, limit: int) -> list[Stored]:
         values = (after, tenant, tenant, connection_id, connection_id, limit)
         return [Stored(row[0], decode(row[1], Event), row[2]) for row in self._ask.rows(_FIND, values)]
 
     def forget(self, before: int, limit: int) -> int:
         """Of the *limit* oldest events, drop those up to the first that was told at or after an instant; how many."""
-        if not self._ask.rows("SELECT FROM trail FOR UPDATE SKIP LOCKED"):
+        if not self._ask.rows("SELECT 1 FROM trail FOR UPDATE SKIP LOCKED"):
             return 0
         oldest = self._ask.rows("SELECT number, at, chain FROM event ORDER BY number LIMIT %s", (limit,))
         gone = next((place for place, row in enumerate(oldest) if row[1] >= before), len(oldest))

@@ -58,6 +58,7 @@ class Transactions:
     def __init__(self, place: Address, most: int, clock: Clock | None, committed: Callable[[int], None]) -> None:
         self._place, self._clock, self._committed = place, clock, committed
         self.back_at: Callable[[], float] = float
+        self.distributed = False
         self._sessions = Sessions(place, most, silence=LONGEST_SILENCE)
         # So many sessions may have gone to sleep before the server did; one more is new.
         self._tries = most + 1
@@ -101,7 +102,8 @@ class Transactions:
                 with warned(connection) as warnings, connection.pipeline():
                     connection.execute(_WRITE if writes else _READ)
                     connection.execute(_SETTINGS)
-                    result = work(Tables(Asking(connection, self._clock, self.back_at())))
+                    asking = Asking(connection, self._clock, self.back_at(), distributed=self.distributed)
+                    result = work(Tables(asking))
                     number = connection.execute(_NUMBER)
                     sent = True
                     connection.execute("COMMIT")

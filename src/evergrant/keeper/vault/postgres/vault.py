@@ -51,19 +51,21 @@ class PostgresVault:
     """The shared vault (see `evergrant.keeper.vault.port.Vault`).
 
     Any number of processes on any number of hosts may open it. Claims go by the clock of the database, so those of
-    hosts may differ. `stamp` tells of another process's commit `late` seconds after it.
+    hosts may differ. `stamp` tells of another process's commit `late` seconds after it. *distributed* is for tests: as
+    if its tables were spread over machines.
     """
 
     late = EVERY
 
-    def __init__(self, place: Address, clock: Clock | None) -> None:
+    def __init__(self, place: Address, clock: Clock | None, *, distributed: bool | None = None) -> None:
         self._place = place
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="evergrant-vault")
         self._transactions = Transactions(place, AT_ONCE + 1, clock, self._committed)
         self._routes = Routes()
         self._told, self._looks = False, 0
         self._closed = False
-        self._distributed = self._transactions.do(lambda t: t.distributed(), writes=False)
+        asked = self._transactions.do(lambda t: t.distributed(), writes=False)
+        self._distributed = self._transactions.distributed = asked if distributed is None else distributed
         self._watch = Watch(self._look, self._chain_some)
         if clock is None:
             self._transactions.back_at = self._watch.back_at
