@@ -29,8 +29,7 @@ def test_what_needs_nobody_is_answered_on_the_thread_that_asks(issuer: TokenIssu
     with SyncVerifier.for_issuer(issuer.url, audience=issuer.audience) as verifier:
         token = issuer.token()
         access = verifier.verify_token(token)
-        loop = verifier._loop
-        assert loop is not None
+        loop = verifier._own.running()
         held = threading.Event()
         loop.call_soon_threadsafe(held.wait)  # the verifier's own thread stands still
         try:

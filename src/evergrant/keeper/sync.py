@@ -5,13 +5,9 @@ from memory on the calling thread. One `Keeper` serves any number of threads. A 
 first call in it opens the vault anew, with no claim and no refresh of its parent's.
 """
 
-import asyncio
 import importlib
-import os
 import threading
-import weakref
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -28,10 +24,10 @@ from evergrant.keeper.service.lease import Lease
 from evergrant.keeper.service.loopback import Open
 from evergrant.keeper.service.told import Connected, Ends, Link, Report
 from evergrant.keeper.vault.port import Found
+from evergrant.loop import LoopClosed, OwnLoop
 
 R = TypeVar("R")
 CLOSING: Final = 60.0
-_living: "weakref.WeakSet[Keeper]" = weakref.WeakSet()
 
 
 class Keeper:
@@ -41,11 +37,8 @@ class Keeper:
         self._plan = how
         self._lock = threading.Lock()
         self._core: Core | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
         self._background: Any = None
-        self._closed = False
-        _living.add(self)
+        self._own: Final = OwnLoop("evergrant-keeper", CLOSING, self._forked)
 
     @classmethod
     def open(cls, address: str, **given: Any) -> Self:
@@ -179,22 +172,15 @@ class Keeper:
         """Refresh in the background, on the keeper's own thread, until it is closed. Safe to call twice."""
         core = self._ready()
         with self._lock:
-            if self._background is None and self._loop is not None:
-                self._background = asyncio.run_coroutine_threadsafe(core.run(), self._loop)
+            if self._background is None and self._core is core:
+                try:
+                    self._background = self._own.send(core.run())
+                except LoopClosed as error:
+                    raise _closed() from error
 
     def close(self) -> None:
         """Let refreshes finish, close the vault, end the thread. Safe to call twice, and from any thread."""
-        with self._lock:
-            self._closed = True
-            core, loop, thread = self._core, self._loop, self._thread
-            self._core = self._loop = self._thread = self._background = None
-        if core is None or loop is None or thread is None:
-            return
-        try:
-            asyncio.run_coroutine_threadsafe(core.close(), loop).result(CLOSING)
-        finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(CLOSING)
+        self._own.close(self._last)
 
     # ---- the thread
 
@@ -213,57 +199,42 @@ class Keeper:
         if core is not None:
             return core
         with self._lock:
-            if self._closed:
-                msg = "the keeper is closed"
-                raise VaultTrouble(msg, 1, Reason.NONE)
             if self._core is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(self._loop,), name="evergrant-keeper", daemon=True)
-                self._thread.start()
+                self._begun()
                 self._core = Core(self._plan)
             return self._core
 
-    def _wait(self, work: "Coroutine[Any, Any, R]") -> R:
-        loop = self._loop
-        if loop is None or threading.current_thread() is self._thread:
-            work.close()
-            msg = "the keeper is closed, or was called from its own thread"
-            raise VaultTrouble(msg, 1, Reason.NONE)
-        future = asyncio.run_coroutine_threadsafe(work, loop)
+    def _begun(self) -> None:
         try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
+            self._own.running()
+        except LoopClosed as error:
+            raise _closed() from error
+
+    def _wait(self, work: "Coroutine[Any, Any, R]") -> R:
+        try:
+            return self._own.wait(work)
+        except LoopClosed as error:
+            raise _closed() from error
+
+    def _last(self) -> Coroutine[Any, Any, None] | None:
+        with self._lock:
+            core, self._core, self._background = self._core, None, None
+        return None if core is None else core.close()
 
     def _forked(self) -> None:
         """In a child: leave what belongs to the parent alone."""
-        _left.append((self._core, self._loop))
+        _left.append(self._core)
         self._lock = threading.Lock()
-        self._core = self._loop = self._thread = self._background = None
+        self._core = self._background = None
 
 
 _left: list[Any] = []
 """What a child process inherited: kept, because closing it would end it for the parent as well."""
 
 
+def _closed() -> VaultTrouble:
+    return VaultTrouble("the keeper is closed, or was called from its own thread", 1, Reason.NONE)
+
+
 async def _all(lines: AsyncIterator[str]) -> Sequence[str]:
     return [line async for line in lines]
-
-
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        with suppress(RuntimeError):
-            loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
-
-
-def _after_fork() -> None:
-    for keeper in list(_living):
-        keeper._forked()  # noqa: SLF001 - this module's own class
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -19,6 +19,11 @@ _MEMBERS: Final = ("jwks_uri", "introspection_endpoint", METADATA)
 Get = Callable[[str], Awaitable[Fetched]]
 
 
+def openid_address(issuer: str) -> str:
+    """Where OpenID Connect Discovery (section 4) has the document: what an OpenAPI document names."""
+    return issuer.rstrip("/") + _OPENID
+
+
 class Undiscovered(Exception):
     """The issuer has no document of its own at either of its two places; `str()` is for the operator."""
 
@@ -65,7 +70,7 @@ def places(issuer: str) -> tuple[str, str]:
     parts = urlsplit(issuer)
     path = parts.path.rstrip("/")
     inserted = parts._replace(path=_OAUTH + path).geturl()
-    return inserted, issuer.rstrip("/") + _OPENID
+    return inserted, openid_address(issuer)
 
 
 async def described(issuer: str, get: Get) -> Described:

@@ -20,12 +20,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from evergrant.resource.access import Access
+from evergrant.resource.discovery import openid_address
 from evergrant.resource.frameworks import asgi
 from evergrant.resource.frameworks.document import HEADERS, Description
 from evergrant.resource.refused import Refused
 from evergrant.resource.verifier import Verifier
-
-DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
 class Denied(HTTPException):
@@ -44,7 +43,7 @@ class Protect(SecurityBase):
         self, verifier: Verifier, *, issuer: str, name: str = "evergrant", acr: Iterable[str] = (),
         max_age: int | None = None, certificate: asgi.Certificate | None = None,
     ) -> None:  # fmt: skip
-        self.model = OpenIdConnect(openIdConnectUrl=issuer.rstrip("/") + DISCOVERY)
+        self.model = OpenIdConnect(openIdConnectUrl=openid_address(issuer))
         self.scheme_name = name
         self._verifier, self._acr, self._max_age, self._certificate = verifier, tuple(acr), max_age, certificate
 

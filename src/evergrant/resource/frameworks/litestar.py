@@ -15,13 +15,13 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.spec import SecurityScheme
 
+from evergrant.resource.discovery import openid_address
 from evergrant.resource.frameworks import asgi
 from evergrant.resource.frameworks.document import HEADERS, Description
 from evergrant.resource.refused import Refused
 from evergrant.resource.verifier import Verifier
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
 class Denied(HTTPException):
@@ -60,8 +60,8 @@ class Protect:
     @property
     def schemes(self) -> dict[str, SecurityScheme]:
         """What the OpenAPI document's components say."""
-        url = self._issuer.rstrip("/") + DISCOVERY
-        return {self._name: SecurityScheme(type="openIdConnect", open_id_connect_url=url)}
+        scheme = SecurityScheme(type="openIdConnect", open_id_connect_url=openid_address(self._issuer))
+        return {self._name: scheme}
 
 
 def metadata_route(description: Description) -> HTTPRouteHandler:
