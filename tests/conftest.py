@@ -97,11 +97,22 @@ def _only_quick(config: pytest.Config) -> bool:
     return config.option.markexpr == "not long"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         below = any(item.path.is_relative_to(folder) for folder in _LONG)
         if below or item.get_closest_marker("needs"):
             item.add_marker(pytest.mark.long)
+        if item.get_closest_marker("long") and not item.get_closest_marker("xdist_group") and _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(_HERE).as_posix()))
+
+
+def _shares(item: pytest.Function) -> bool:
+    """Whether a test is given what its file sets up once: on two workers it would be set up twice."""
+    given = item._fixtureinfo.name2fixturedefs
+    return any(
+        one.scope in {"module", "class"} for name, many in given.items() if not name.startswith("_") for one in many
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

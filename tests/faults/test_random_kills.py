@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.storm import Trial, weather
 
-KILLS = int(os.environ.get("EVERGRANT_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("EVERGRANT_TEST_KILLS", "6"))
 SEED = int(os.environ.get("EVERGRANT_TEST_SEED", "1"))
 
 

@@ -8,6 +8,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -55,6 +56,7 @@ def spelled(row_id: str) -> str:
     return re.sub(r"[-.]", "_", row_id.lower())
 
 
+@cache
 def tests() -> tuple[Test, ...]:
     """Every test, and every invariant of a state machine, by the names in the source."""
     found: list[Test] = []

@@ -11,7 +11,7 @@ import pytest
 from evergrant.keeper.service.points import Point
 from tests.faults.keeper.lessees import judge, scene
 
-ROUNDS = int(os.environ.get("EVERGRANT_TEST_KILLS", "4"))
+ROUNDS = int(os.environ.get("EVERGRANT_TEST_KILLS", "2"))
 SEED = int(os.environ.get("EVERGRANT_TEST_SEED", "1"))
 # The provider has rotated and the answer is nowhere: what the facts of a strict provider leave is to ask the user.
 LOST_WHERE_NOTHING_IS_REPEATED = {Point.SENT, Point.ANSWERED}

@@ -19,7 +19,7 @@ from tests.faults.keeper.lessees import judge, scene
 from tests.faults.keeper.test_vault_kills import Worker, kept_all
 from tests.faults.keeper.vault_worker import CONNECTIONS
 
-ROUNDS = int(os.environ.get("EVERGRANT_TEST_KILLS", "4"))
+ROUNDS = int(os.environ.get("EVERGRANT_TEST_KILLS", "3"))
 SEED = int(os.environ.get("EVERGRANT_TEST_SEED", "1"))
 PROCESSES = 3
 

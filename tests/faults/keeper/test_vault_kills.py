@@ -28,7 +28,7 @@ from evergrant.testing.vault_contract.fixtures import ACME, connected, connectio
 from tests.faults.keeper.vault_worker import CONNECTIONS
 from tests.meta.claims import ROOT
 
-KILLS = int(os.environ.get("EVERGRANT_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("EVERGRANT_TEST_KILLS", "6"))
 SEED = int(os.environ.get("EVERGRANT_TEST_SEED", "1"))
 
 
