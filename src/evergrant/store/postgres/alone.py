@@ -12,7 +12,7 @@ from evergrant.store.postgres.connection import Address, connect, sentence, tran
 
 _OTHERS: Final = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    " AND application_name = current_setting('application_name')"
+    " AND split_part(application_name, ':', 1) = split_part(current_setting('application_name'), ':', 1)"
 )
 
 

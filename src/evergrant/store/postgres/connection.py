@@ -64,7 +64,7 @@ def is_address(text: str) -> bool:
 
 
 def address(url: str, name: str = "evergrant") -> Address:
-    """Read a `postgresql://` URL. *name* is what the server is told who we are, unless the URL says so.
+    """Read a `postgresql://` URL. *name* is what the server is told who we are, with what the URL says after a colon.
 
     Raises `StoreUnusable`, never quoting what might hold a password.
     """
@@ -76,7 +76,8 @@ def address(url: str, name: str = "evergrant") -> Address:
             "the database's URL cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
             "with characters such as @ : / # in a password written as %40 %3A %2F %23"
         )
-    parameters = {**_DEFAULTS, "application_name": name, **given}
+    named = f"{name}:{given['application_name']}" if given.get("application_name") else name
+    parameters = {**_DEFAULTS, **given, "application_name": named}
     if "," in given.get("host", "") + given.get("hostaddr", ""):
         # Several servers are named: after a failover the one that takes writes is found (attack O-04).
         parameters.setdefault("target_session_attrs", "read-write")
