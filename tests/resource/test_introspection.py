@@ -68,6 +68,7 @@ async def test_a_hundred_requests_with_one_token_ask_once_and_a_no_is_kept_for_a
         for _ in range(10):
             assert await why(verifier, "another") is Why.INACTIVE
         assert stand.asked(ASK) == 2
+        assert "another" not in repr(verifier._asking._introspector._inactive), "sixteen kilobytes may be kept for each"
         told(stand)
         stand.clock.advance(5)
         assert (await verifier.verify_token("another")).opaque

@@ -55,12 +55,13 @@ class Introspector:
         self._fetcher: Final = fetcher
         self._directory: Final = directory
         self._flights: dict[str, Flight[dict[str, Any]]] = {}
-        self._inactive: dict[str, float] = {}
+        self._inactive: dict[int, float] = {}
+        """Hash → until when. No text: whoever sends the longest ones again and again would fill the memory with them."""
 
     async def claims(self, token: str, by: float) -> dict[str, Any]:
         """What the issuer says of an active token, if it does so until *by*, of the loop's time. Raises `Refused`."""
         now = self._core.clock.monotonic()
-        if self._inactive.get(token, now) > now:
+        if self._inactive.get(hash(token), now) > now:
             raise Refused(Why.INACTIVE, "the issuer said so a moment ago")
         flight = self._flights.get(token)
         if flight is None or not flight.flying:
@@ -130,4 +131,4 @@ class Introspector:
     def _remember_inactive(self, token: str) -> None:
         if len(self._inactive) >= self._core.limits.most_tokens:
             self._inactive.clear()
-        self._inactive[token] = self._core.clock.monotonic() + self.how.inactive_seconds
+        self._inactive[hash(token)] = self._core.clock.monotonic() + self.how.inactive_seconds
