@@ -56,7 +56,7 @@ class Introspector:
         self._directory: Final = directory
         self._flights: dict[str, Flight[dict[str, Any]]] = {}
         self._inactive: dict[int, float] = {}
-        """Hash → until when. No text: whoever sends the longest ones again and again would fill the memory with them."""
+        """Hash → until when. No text: whoever sends long ones again and again would fill the memory with them."""
 
     async def claims(self, token: str, by: float) -> dict[str, Any]:
         """What the issuer says of an active token, if it does so until *by*, of the loop's time. Raises `Refused`."""

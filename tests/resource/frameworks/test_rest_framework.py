@@ -4,30 +4,20 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, Final
 
-import django
 import pytest
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-if not settings.configured:
-    settings.configure(
-        ALLOWED_HOSTS=["*"],
-        INSTALLED_APPS=["rest_framework"],
-        LOGGING_CONFIG=None,
-        REST_FRAMEWORK={"UNAUTHENTICATED_USER": None},
-    )
-    django.setup()
-
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
-
 from evergrant.resource import Dpop
-from evergrant.resource.frameworks.django import verifier
-from evergrant.resource.frameworks.rest_framework import Bearer, needs
+from tests.resource.frameworks.project import settled
 from tests.resource.frameworks.test_bound import KEY, KEYS, PATH, proof
 from tests.resource.stand import API, Stand
+
+from rest_framework.request import Request  # isort: skip - it reads the settings when it is imported
+from rest_framework.response import Response  # isort: skip
+from rest_framework.views import APIView  # isort: skip
+
+from evergrant.resource.frameworks.rest_framework import Bearer, needs  # isort: skip
 
 HEADERS: Final = "HTTP_AUTHORIZATION", "HTTP_DPOP"
 
@@ -47,11 +37,8 @@ def nonces() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def configured(stand: Stand, nonces: dict[str, Any]) -> Iterator[None]:
-    settings.EVERGRANT = {"issuer": stand.issuer, "audience": API, "dpop": Dpop(API, **nonces), "clock": stand.clock}
-    verifier.cache_clear()
-    yield
-    verifier().close()
-    verifier.cache_clear()
+    with settled(stand, dpop=Dpop(API, **nonces)):
+        yield
 
 
 async def got(*headers: str) -> HttpResponse:

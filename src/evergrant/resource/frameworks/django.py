@@ -12,7 +12,8 @@ Django REST framework has a file of its own, `frameworks.rest_framework`.
 import asyncio
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -20,22 +21,29 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from evergrant.resource.access import Access
-from evergrant.resource.frameworks.asgi import PROVED, body_of, joined
+from evergrant.resource.frameworks import asgi, wsgi
+from evergrant.resource.frameworks.asgi import body_of, joined
 from evergrant.resource.frameworks.document import HEADERS, Description
-from evergrant.resource.frameworks.wsgi import possession
+from evergrant.resource.possession import Possession
 from evergrant.resource.refused import Refused
 from evergrant.resource.sync import SyncVerifier
 
 View = Callable[..., Any]
-SETTING = "EVERGRANT"
+SETTING: Final = "EVERGRANT"
+_making: Final = Lock()
 
 
-@cache
 def verifier() -> SyncVerifier:
     """The process's verifier: the setting's members are the arguments of `SyncVerifier.for_issuer`.
 
     Raises `ImproperlyConfigured`.
     """
+    with _making:  # the first requests come side by side, and a second one would follow the feed for nobody
+        return _made()
+
+
+@cache
+def _made() -> SyncVerifier:
     said = dict(getattr(settings, SETTING, {}))
     try:
         return SyncVerifier.for_issuer(said.pop("issuer"), audience=said.pop("audience"), **said)
@@ -47,10 +55,8 @@ def verifier() -> SyncVerifier:
 
 def verified(request: HttpRequest, scopes: tuple[str, ...] = (), **asked: Any) -> Access:
     """What *request* is allowed. Raises `Refused`."""
-    environ = {"REQUEST_METHOD": request.method, "RAW_URI": _target(request), **_proofs(request)}
-    environ[PROVED] = request.META.setdefault(PROVED, set())
     header = request.META.get("HTTP_AUTHORIZATION")
-    return verifier().verify(header, scopes=scopes, possession=possession(environ), **asked)
+    return verifier().verify(header, scopes=scopes, possession=_possession(request), **asked)
 
 
 def protected(*scopes: str, **asked: Any) -> Callable[[View], View]:
@@ -99,11 +105,13 @@ def metadata(description: Description) -> View:
     return document
 
 
-def _target(request: HttpRequest) -> str:
-    raw = request.META.get("RAW_URI") or request.META.get("REQUEST_URI")
-    return str(raw) if raw else request.get_full_path()
-
-
-def _proofs(request: HttpRequest) -> dict[str, str]:
-    sent = request.META.get("HTTP_DPOP")
-    return {"HTTP_DPOP": sent} if sent else {}
+def _possession(request: HttpRequest) -> Possession:
+    """The address as it was sent, where the server tells it: Django has decoded its own."""
+    scope = getattr(request, "scope", None)
+    if scope is not None:
+        return asgi.possession(scope)
+    meta = request.META
+    raw = meta.get("RAW_URI") or meta.get("REQUEST_URI") or request.get_full_path()
+    proved = meta.setdefault(asgi.PROVED, set())
+    sent = {"REQUEST_METHOD": request.method, "HTTP_DPOP": meta.get("HTTP_DPOP", ""), asgi.PROVED: proved}
+    return wsgi.possession({**sent, "RAW_URI": raw})
