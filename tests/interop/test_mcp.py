@@ -19,6 +19,8 @@ from tests.resource.frameworks.running import example
 from tests.secrecy import record_secret
 
 CALLBACK = "http://127.0.0.1:8765/callback"
+PATIENCE = 60.0
+"""Seconds for a server to hear of a revocation: a tenth of the life of its tokens."""
 SCOPES = {"orders:read": "Read your orders", "offline_access": "Stay connected"}
 
 
@@ -102,11 +104,11 @@ async def test_an_mcp_client_signs_in_calls_a_tool_is_revoked_and_asks_its_perso
 
 
 def revoke(issuer: TokenIssuer, url: str, token: str) -> None:
-    """End it, and see that the server hears of it within a second."""
+    """End it, and wait until the server has heard of it, long before the token's own end."""
     issuer.end(token)
-    ended = time.monotonic()
+    give_up = time.monotonic() + PATIENCE
     while requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=30).status_code != 401:
-        assert time.monotonic() - ended < 1.0
+        assert time.monotonic() < give_up
 
 
 async def test_a_client_that_lacks_a_scope_is_told_which(port: int) -> None:
