@@ -1,4 +1,4 @@
-"""Whether the server in this container answers: the exit code is 0 for yes. A port names another server in it."""
+"""Whether the server in this container answers, issuer or keeper: the exit code is 0 for yes. A port names another."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def alive(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    listen = os.environ.get("EVERGRANT_SERVER_LISTEN", "0.0.0.0:8000")
-    named = sys.argv[1] if len(sys.argv) > 1 else listen.rpartition(":")[2]
-    sys.exit(0 if alive(int(named)) else 1)
+    places = {"EVERGRANT_SERVER_LISTEN": "0.0.0.0:8000", "EVERGRANT_KEEPER_LISTEN": "0.0.0.0:8100"}
+    ports = sys.argv[1:] or [os.environ.get(name, usual).rpartition(":")[2] for name, usual in places.items()]
+    sys.exit(0 if any(alive(int(port)) for port in ports) else 1)

@@ -1,5 +1,6 @@
 """The image: built from hashes, run by nobody in particular, and told alive or not by the server itself."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evergrant.config import load
+from tests.cluster import free_port
 from tests.deploy.reading import DEPLOY
 from tests.served import served
 from tests.tools import ROOT
@@ -66,10 +68,19 @@ def alive(port: int) -> int:
     return subprocess.run([sys.executable, "-I", ALIVE, str(port)], timeout=60, check=False).returncode
 
 
+def alive_in(**environment: str) -> int:
+    """As the image's own check asks."""
+    command = [sys.executable, "-I", ALIVE]
+    return subprocess.run(command, env={**os.environ, **environment}, timeout=60, check=False).returncode
+
+
 @pytest.mark.long
 def test_a_server_is_alive_until_it_has_stopped(tmp_path):
     with served(tmp_path) as server:
         assert alive(server.port) == 0
+        here, nobody = f"0.0.0.0:{server.port}", f"0.0.0.0:{free_port()}"
+        for issuer, keeper, code in ((here, nobody, 0), (nobody, here, 0), (nobody, nobody, 1)):
+            assert alive_in(EVERGRANT_SERVER_LISTEN=issuer, EVERGRANT_KEEPER_LISTEN=keeper) == code
         server.terminate()
         server.process.wait(30)
         assert alive(server.port) == 1

@@ -65,6 +65,10 @@ def test_what_is_shown_of_an_address_leaves_the_password_out():
     assert place.parameters["sslmode"] == "verify-full"
 
 
+def test_an_address_of_version_six_is_shown_as_it_is_written():
+    assert address("postgresql://ada@[2001:db8::7]:5433/house").shown == "postgresql://ada@[2001:db8::7]:5433/house"
+
+
 def test_nobody_listening_is_told():
     told = _told(f"postgresql://u:{SPELLED}@127.0.0.1:{free_port()}/d")
     assert "the server cannot be reached" in told

@@ -100,7 +100,7 @@ def _read(url: str) -> dict[str, str] | None:
 def _shown(given: dict[str, str]) -> str:
     hosts = given.get("host") or given.get("hostaddr") or ""
     ports = given.get("port", "").split(",")
-    named = hosts.split(",")
+    named = [f"[{host}]" if ":" in host else host for host in hosts.split(",")]
     places = [
         f"{host}:{port}" if port else host
         for host, port in zip(named, ports * len(named) if len(ports) == 1 else ports, strict=False)
