@@ -4,12 +4,14 @@ A secret is searched for as text and, where it is base64url of random bytes, as 
 Of a refresh token only the secret part counts: its family id and generation may be shown to anybody.
 
 Each spelling becomes eight overlapping pieces of sixteen bytes, one for each place at which it can stand relative to a
-grid of eight bytes; so the files are only looked at on that grid, and a file of many megabytes takes a second.
+grid of eight bytes; so the files are only looked at on that grid, and at first only for the first eight bytes of a
+piece, read as numbers, which is twice as quick.
 What must not live here: what is a secret and where to look (`tests.secrecy`).
 """
 
 import contextlib
 import re
+import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Iterator
@@ -63,8 +65,9 @@ def grep(places: Iterable[Path], secrets: Iterable[str], exempt: Iterable[Path] 
     hits: list[Hit] = []
     for start in range(0, len(waiting), _BATCH):
         pieces, short = _index(waiting[start : start + _BATCH])
+        heads = frozenset(int.from_bytes(piece[:GRID], sys.byteorder) for piece in pieces)
         for file in files:
-            hits += _search(file, pieces, short)
+            hits += _search(file, pieces, heads, short)
     return sorted(set(hits))
 
 
@@ -75,10 +78,14 @@ def files_below(places: Iterable[Path], exempt: Iterable[Path] = ()) -> list[Pat
     return sorted(file for file in files if not any(file.is_relative_to(place) for place in spared))
 
 
-def _search(file: Path, pieces: dict[bytes, tuple[str, str]], short: dict[bytes, tuple[str, str]]) -> Iterator[Hit]:
+def _search(
+    file: Path, pieces: dict[bytes, tuple[str, str]], heads: frozenset[int], short: dict[bytes, tuple[str, str]]
+) -> Iterator[Hit]:
     found: set[tuple[str, str]] = set()
     for start, block in _blocks(file):
-        for at in range(0, len(block) - PIECE + 1, GRID):
+        numbers = memoryview(block)[: len(block) // GRID * GRID].cast("Q")
+        here = () if heads.isdisjoint(numbers) else range(0, len(block) - PIECE + 1, GRID)
+        for at in here:
             owner = pieces.get(block[at : at + PIECE])
             if owner is not None and owner not in found:
                 found.add(owner)

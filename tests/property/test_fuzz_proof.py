@@ -1,6 +1,7 @@
-"""The fuzzer at proofs of possession, for ten seconds; and proofs of every wrong kind over HTTP, never a 500."""
+"""The fuzzer at proofs of possession, for some seconds; and proofs of every wrong kind over HTTP, never a 500."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.protocol.test_dpop import CLAIMS, HEADS
 from tests.proving import Prover, part
 from tests.tools import ROOT
 
-SECONDS = 10
+SECONDS = int(os.environ.get("EVERGRANT_TEST_FUZZ_SECONDS", "5"))
 NOW = 1_800_000_000
 
 
@@ -34,7 +35,7 @@ def test_p_05_no_bytes_bring_the_judge_of_proofs_down(tmp_path: Path) -> None:
             sys.executable, "-m", "tests.property.fuzz_proof", str(corpus), f"-max_total_time={SECONDS}", "-seed=1",
             "-timeout=10", "-rss_limit_mb=2048", "-max_len=4096", f"-artifact_prefix={tmp_path}/",
         ],
-        cwd=ROOT, capture_output=True, text=True, timeout=20 * SECONDS, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=120 + SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4_000:]
     assert "Done" in done.stderr
