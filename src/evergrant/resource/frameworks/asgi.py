@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import replace
 from typing import Any, Final
 
 from msgspec import json
@@ -29,8 +30,8 @@ _POLICY_VIOLATION: Final = 1008
 class Guard:
     """Verifies every request before the application sees it.
 
-    *public*: paths that are let through as they are. *description*: metadata that is served (RFC 9728). *certificate*:
-    the `x5t#S256` of a request's client certificate, from whatever terminates TLS.
+    *public*: paths that are let through as they are. *description*: metadata that is served (RFC 9728), and named in
+    challenges that name none. *certificate*: the `x5t#S256` of a request's client certificate, from whatever ends TLS.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Guard:
     ) -> None:  # fmt: skip
         self._app, self._verifier, self._scopes = app, verifier, tuple(scopes)
         self._public, self._certificate = frozenset(public), certificate
-        self._path = "" if description is None else description.path
+        self._path, self._metadata = ("", "") if description is None else (description.path, description.url)
         self._document = b"" if description is None else description.body()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,6 +51,8 @@ class Guard:
         try:
             access = await verified(self._verifier, scope, self._scopes, self._certificate)
         except Refused as refused:
+            if self._metadata and not refused.offer.resource_metadata:
+                refused.offer = replace(refused.offer, resource_metadata=self._metadata)
             return await refuse(scope, send, refused)
         scope.setdefault("state", {})["access"] = access
         return await self._app(scope, receive, send)

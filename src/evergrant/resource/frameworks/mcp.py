@@ -2,7 +2,7 @@
 
     app = guarded(server.streamable_http_app(), verifier, described("https://mcp.example.com/mcp", issuer, ["tools"]))
 
-Tools ask the SDK's own `get_access_token()`; the verifier's `Access` is in its claims' place under `request.state`.
+Tools ask the SDK's own `get_access_token()`; the verifier's `Access` is under `request.state`, as `access`.
 A client that lacks scopes is told which (RFC 6750 section 3.1), so that it can ask its user for them and come back.
 """
 
