@@ -4,10 +4,11 @@ A row that was changed, taken out or put in between breaks the chain from there 
 can also write a new chain: that shows only against a digest that was noted elsewhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from json import dumps
+from typing import Any
 
 from evergrant.keeper.event import Event, Stored
 from evergrant.keeper.vault.port import TrailEnds, Vault
@@ -28,6 +29,11 @@ def chained(before: bytes, last: int, events: Iterable[Event]) -> list[Stored]:
         before = link(before, number, event)
         stored.append(Stored(number, event, before))
     return stored
+
+
+def over(oldest: Sequence[tuple[Any, ...]], before: int) -> int:
+    """How many of the *oldest* events (number, time, chain) come before the first told at *before* or later."""
+    return next((place for place, row in enumerate(oldest) if row[1] >= before), len(oldest))
 
 
 def first_broken(trail: Iterable[Stored], number: int = 0, chain: bytes = b"") -> int:

@@ -1,21 +1,20 @@
 """Asking inside one transaction, and values as rows: what every table of the vault needs.
 
 Statements are put on a line and travel together: `send` and `run` wait for nothing, `read` and `rows` for what was
-sent so far. A verb so costs two journeys, one that locks and reads, one that writes and commits. A value is a document
-(JSON) beside the columns it is found by; sealed bytes have columns of their own.
+sent so far. A verb so costs two journeys, one that locks and reads, one that writes and commits. What lies in
+rows is `keeper.vault.rows`, with documents as text.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, LiteralString, TypeVar
+from typing import Any, Final, LiteralString
 
 from msgspec import json
 from psycopg import Cursor
 
 from evergrant.clock import Clock
+from evergrant.keeper.vault.rows import Row, Rows
 from evergrant.store.postgres.connection import Connection
 
-T = TypeVar("T")
-Row = tuple[Any, ...]
 Values = Row | Mapping[str, Any]
 Sent = Cursor[Row]
 
@@ -27,9 +26,7 @@ def encode(value: object) -> str:
     return json.encode(value).decode()
 
 
-def decode(document: str, kind: type[T]) -> T:
-    """The value behind a document. Raises `msgspec.ValidationError` when it is not one."""
-    return json.decode(document, type=kind)
+ROWS: Final = Rows(encode)
 
 
 NUL: Final = "\uffff"

@@ -13,8 +13,9 @@ from evergrant.keeper.event import Event, Stored
 from evergrant.keeper.vault.chain import chained
 from evergrant.keeper.vault.layout import CONNECTION, DOCUMENT, EVENT, FENCE, RECORD, TRAIL, VAULT
 from evergrant.keeper.vault.port import TrailEnds, VaultUnavailable
-from evergrant.keeper.vault.postgres.asking import NUL, decode, encode
+from evergrant.keeper.vault.postgres.asking import NUL, encode
 from evergrant.keeper.vault.postgres.leaving import Leaving
+from evergrant.keeper.vault.rows import decode
 from evergrant.store.bulk import Busy, Row, Table, Value
 from evergrant.store.postgres.asking import Asking
 from evergrant.store.postgres.bulk import PostgresBulk, Turned

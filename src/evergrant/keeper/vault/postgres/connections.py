@@ -1,14 +1,13 @@
 """Connections and their records in SQL: how they are changed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final, LiteralString
 
-from evergrant.keeper.connection import Connection, Health, Record
+from evergrant.keeper.connection import Connection, Health
 from evergrant.keeper.event import Event
-from evergrant.keeper.vault import comparing
-from evergrant.keeper.vault.port import Change, Fenced, Missing, Taken
-from evergrant.keeper.vault.postgres.asking import Asking, Row, Sent, decode, encode, writable
+from evergrant.keeper.vault import comparing, rows
+from evergrant.keeper.vault.port import Change, Fenced, Taken
+from evergrant.keeper.vault.postgres.asking import ROWS, Asking, Sent, writable
 from evergrant.keeper.vault.postgres.outgoing import Outgoing
 from evergrant.keeper.vault.postgres.spending import LOCK, Spending
 from evergrant.keeper.vault.postgres.trail import Trail
@@ -64,13 +63,13 @@ class Connections:
         self._ask, self._spending, self._trail, self._outgoing = ask, spending, trail, outgoing
 
     def add(self, connection: Connection, events: Sequence[Event]) -> None:
-        added = self._ask.send(_ADD, connection_row(connection))
+        added = self._ask.send(_ADD, ROWS.connection(connection))
         placed = self._ask.send(_PLACE, _place(connection))
         if not self._ask.read(added):
             msg = f"there is a connection {connection.id} already"
             raise Taken(msg)
         if not self._ask.read(placed):
-            raise _taken(connection)
+            raise rows.taken(connection)
         self._tag(connection)
         self._trail.add(events)
 
@@ -87,15 +86,15 @@ class Connections:
             self._spending.refuse(change, *asked)
         if _place(connection)[1:3] != tuple(place):
             self._move(connection, place)
-        self._ask.run(_CHANGE, connection_row(connection))
-        if tags != tags_of(connection):
+        self._ask.run(_CHANGE, ROWS.connection(connection))
+        if tags != rows.tags(connection):
             self._ask.run("DELETE FROM tag WHERE connection_id = %s", (connection.id,))
             self._tag(connection)
         asleep = connection.health not in comparing.REFRESHED
         if asleep is not (health not in comparing.REFRESHED):
             self._ask.run("UPDATE record SET asleep = %s WHERE connection_id = %s", (asleep, connection.id))
         for record in change.records:
-            self._ask.run(_PUT_RECORD, _record_row(record, asleep=asleep))
+            self._ask.run(_PUT_RECORD, ROWS.record(record, asleep=asleep))
         self._spending.note(change)
         if change.claim is not None and held is not None and change.release:
             self._spending.give_up(change.claim, held)
@@ -106,7 +105,7 @@ class Connections:
         """The stored health, tags, client and account. Raises `Missing`, `Fenced`."""
         found = self._ask.read(locked)
         if not found or found[0][3] != connection.tenant:
-            raise missing(connection.id)
+            raise rows.missing(connection.id)
         version, health, tags, _, client, account = found[0]
         if version != expected:
             msg = f"connection {connection.id} has moved on"
@@ -115,7 +114,7 @@ class Connections:
 
     def _move(self, connection: Connection, place: Sequence[str]) -> None:
         if not self._ask.rows(_PLACE, _place(connection)):
-            raise _taken(connection)
+            raise rows.taken(connection)
         self._ask.run(_LEAVE, (connection.tenant, *place))
 
     def remove(self, tenant: str, connection_id: str, events: Sequence[Event]) -> None:
@@ -123,7 +122,7 @@ class Connections:
             "SELECT client, account FROM connection WHERE id = %s AND tenant = %s FOR UPDATE", (connection_id, tenant)
         )
         if not found:
-            raise missing(connection_id)
+            raise rows.missing(connection_id)
         self._ask.run(_LEAVE, (tenant, *found[0]))
         for part in _PARTS:
             self._ask.run(part, (connection_id,))
@@ -141,10 +140,10 @@ class Connections:
         if self._ask.distributed:
             found = self._ask.rows(_ABANDONED + _SOME, (begun, limit))
             again = f"{_ABANDONED} AND c.id = %s FOR UPDATE OF c SKIP LOCKED"
-            rows = [row for _, each in found for row in self._ask.rows(again, (begun, each))]
+            still = [row for _, each in found for row in self._ask.rows(again, (begun, each))]
         else:
-            rows = self._ask.rows(f"{_ABANDONED}{_SOME} FOR UPDATE OF c SKIP LOCKED", (begun, limit))
-        over = [one for one in (decode(row[0], Connection) for row in rows) if comparing.abandoned(one, before)]
+            still = self._ask.rows(f"{_ABANDONED}{_SOME} FOR UPDATE OF c SKIP LOCKED", (begun, limit))
+        over = [one for one in (rows.decode(row[0], Connection) for row in still) if comparing.abandoned(one, before)]
         for one in over:
             self.remove(one.tenant, one.id, ())
         return len(over)
@@ -166,37 +165,5 @@ class Connections:
             )
 
 
-def connection_row(connection: Connection) -> Row:
-    """The columns of a connection, its id last."""
-    return (
-        connection.tenant, connection.client, connection.provider, connection.account, connection.user,
-        connection.health.value, connection.version, connection.retry_at, tags_of(connection), encode(connection),
-        connection.id,
-    )  # fmt: skip
-
-
-def tags_of(connection: Connection) -> str:
-    """The tags of a connection, to compare them."""
-    return encode(sorted(connection.tags.items()))
-
-
-def _place(connection: Connection) -> Row:
+def _place(connection: Connection) -> rows.Row:
     return writable((connection.tenant, connection.client, connection.account, connection.id))
-
-
-def _record_row(record: Record, *, asleep: bool) -> Row:
-    document = encode(replace(record, access_token=b"", refresh_token=b"", previous=b""))
-    return (
-        record.connection_id, record.name, record.version, comparing.due_at(record), asleep,
-        record.used_at, record.previous_until, record.fingerprint, record.access_token, record.refresh_token,
-        record.previous, document,
-    )  # fmt: skip
-
-
-def missing(connection_id: str) -> Missing:
-    """What is raised when a tenant has no such connection."""
-    return Missing(f"there is no connection {connection_id}")
-
-
-def _taken(connection: Connection) -> Taken:
-    return Taken(f"{connection.client} has a connection of account {connection.account} already")

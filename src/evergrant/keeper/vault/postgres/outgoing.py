@@ -6,9 +6,11 @@ from typing import Final
 
 from evergrant.keeper.connection import Pending
 from evergrant.keeper.event import Letter
+from evergrant.keeper.vault import rows
 from evergrant.keeper.vault.port import ApiKey, Missing, Taken
-from evergrant.keeper.vault.postgres.asking import Asking, decode, encode
+from evergrant.keeper.vault.postgres.asking import ROWS, Asking, encode
 from evergrant.keeper.vault.postgres.leaving import Leaving
+from evergrant.keeper.vault.rows import decode
 
 _PUT_LETTER: Final = (
     "INSERT INTO letter (id, due, document) VALUES (%s, %s, %s)"
@@ -46,11 +48,8 @@ class Outgoing:
         made = self._ask.rows(
             "INSERT INTO pending (state_digest, connection_id, until, sealed, document) VALUES (%s, %s, %s, %s, %s)"
             " ON CONFLICT DO NOTHING RETURNING 1",
-            (
-                pending.state_digest, pending.connection_id, pending.until, pending.sealed,
-                encode(replace(pending, sealed=b"")),
-            ),
-        )  # fmt: skip
+            ROWS.pending(pending),
+        )
         if not made:
             msg = "this state is awaited already"
             raise Taken(msg)
@@ -62,10 +61,7 @@ class Outgoing:
         )
         self._leaving.refuse(leaving, self._ask.time(clock))
         found = self._ask.read(taken)
-        if not found:
-            return None
-        pending = replace(decode(found[0][1], Pending), sealed=found[0][0])
-        return pending if pending.until > now else None
+        return rows.pending(found[0], now) if found else None
 
     def forget_expired(self, now: int, limit: int) -> int:
         """Drop pendings that have expired; how many."""

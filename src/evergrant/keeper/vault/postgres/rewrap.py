@@ -3,8 +3,9 @@
 from typing import Any, Final, LiteralString
 
 from evergrant.keeper.connection import Intent
-from evergrant.keeper.vault.postgres.asking import Asking, Row, decode, encode
+from evergrant.keeper.vault.postgres.asking import Asking, encode
 from evergrant.keeper.vault.postgres.spending import LOCK
+from evergrant.keeper.vault.rows import Row, decode
 from evergrant.keeper.vault.turning import KEPT, PENDING, Turn, turned_intent
 
 _NEXT: Final[LiteralString] = "SELECT id FROM connection WHERE id > %s ORDER BY id LIMIT %s"

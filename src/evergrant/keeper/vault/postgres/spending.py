@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Final, LiteralString
 
 from evergrant.keeper.connection import Claim, Intent
-from evergrant.keeper.vault import comparing
+from evergrant.keeper.vault import comparing, rows
 from evergrant.keeper.vault.comparing import Held
 from evergrant.keeper.vault.port import Change, Fenced, Missing, Taken
-from evergrant.keeper.vault.postgres.asking import Asking, Row, Sent, decode, encode
+from evergrant.keeper.vault.postgres.asking import ROWS, Asking, Sent
 from evergrant.keeper.vault.postgres.leaving import Leaving
 
 LOCK: Final = (
@@ -135,7 +135,7 @@ class Spending:
 
     def intents(self, asked: Sent) -> list[Intent]:
         """What was asked for."""
-        return [_intent(row) for row in self._ask.read(asked)]
+        return [rows.intent(row) for row in self._ask.read(asked)]
 
     def open_intents(self, limit: int) -> list[tuple[str, Intent]]:
         now = self._ask.now()
@@ -147,7 +147,7 @@ class Spending:
             " ORDER BY i.connection_id, i.name LIMIT %s",
             (now, self._ask.back_at, self._ask.back_at + comparing.RETURN, now, limit),
         )
-        return [(row[2], _intent(row)) for row in found]
+        return [(row[2], rows.intent(row)) for row in found]
 
     def intend(self, claim: Claim, intent: Intent, expected: int) -> None:
         place = (claim.connection_id, claim.name)
@@ -169,7 +169,7 @@ class Spending:
         if self._ask.read(noted):
             msg = f"intent {intent.id} is there already"
             raise Taken(msg)
-        self._ask.run(_PUT_INTENT, _intent_row(intent, claim.fence))
+        self._ask.run(_PUT_INTENT, ROWS.intent(intent, claim.fence))
 
     def ask_noted(self, intent: Intent) -> tuple[Sent, Sent]:
         """Ask for the intent as it is stored, and for the open one of its record."""
@@ -182,7 +182,7 @@ class Spending:
         if intent is None:
             return
         for row in self._ask.read(noted):
-            comparing.refuse_unseen(_intent(row), row[2], change)
+            comparing.refuse_unseen(rows.intent(row), row[2], change)
         standing = self._standing(open_)
         if standing is not None and standing.id != intent.id and intent.step is not intent.step.CLOSED:
             msg = f"record {intent.name} of {intent.connection_id} has another open intent"
@@ -192,7 +192,7 @@ class Spending:
         """Write the intent of a change that was not refused."""
         if change.intent is not None:
             noted_by = change.claim.fence if change.claim is not None else change.intent.fence
-            self._ask.run(_PUT_INTENT, _intent_row(change.intent, noted_by))
+            self._ask.run(_PUT_INTENT, ROWS.intent(change.intent, noted_by))
 
     def journal(self, intent_id: str, connection_id: str, reply: bytes, at: int) -> None:
         """Keep the reply. *connection_id*: where the intent is; empty when that is not known."""
@@ -204,12 +204,12 @@ class Spending:
         if not noted:
             msg = f"there is no intent {intent_id}"
             raise Missing(msg)
-        stored = _intent(noted[0])
+        stored = rows.intent(noted[0])
         place = (stored.connection_id, stored.name)
         version, open_ = self._ask.send(_VERSION, place), self._ask.send(_OPEN, place)
         standing = self._number(version) == stored.record_version and self._standing(open_) is None
         answered = comparing.answered(stored, reply, at, standing=standing)
-        self._ask.run(_PUT_INTENT, _intent_row(answered, noted[0][2]))
+        self._ask.run(_PUT_INTENT, ROWS.intent(answered, noted[0][2]))
 
     def forget_closed(self, before: int, limit: int) -> int:
         """Drop closed intents with a deadline before an instant; how many."""
@@ -225,15 +225,4 @@ class Spending:
 
     def _standing(self, asked: Sent) -> Intent | None:
         found = self._ask.read(asked)
-        return _intent(found[0]) if found else None
-
-
-def _intent(row: Row) -> Intent:
-    return replace(decode(row[0], Intent), reply=row[1])
-
-
-def _intent_row(intent: Intent, noted_by: int) -> Row:
-    return (
-        intent.id, intent.connection_id, intent.name, intent.step.value, intent.deadline, noted_by, intent.reply,
-        encode(replace(intent, reply=b"")),
-    )  # fmt: skip
+        return rows.intent(found[0]) if found else None

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Final
 
-from evergrant.keeper.vault import comparing
 from evergrant.keeper.vault.postgres.asking import Asking
 from evergrant.keeper.vault.postgres.connections import Connections
 from evergrant.keeper.vault.postgres.finding import Finding
@@ -12,6 +11,7 @@ from evergrant.keeper.vault.postgres.outgoing import Outgoing
 from evergrant.keeper.vault.postgres.rewrap import Rewrap
 from evergrant.keeper.vault.postgres.spending import Spending
 from evergrant.keeper.vault.postgres.trail import Trail
+from evergrant.keeper.vault.sweeping import swept
 from evergrant.keeper.vault.turning import Turn
 
 CHAINED: Final = 1_000
@@ -53,10 +53,4 @@ class Tables:
 
     def sweep(self, now: int, keep_events: int, limit: int) -> int:
         """Drop what is over, at most *limit* rows; how many. What somebody else has in hand is left to them."""
-        left = limit
-        left -= self.spending.forget_closed(now - comparing.INTENT_REST, left)
-        left -= self.outgoing.forget_expired(now, left)
-        left -= self.connections.forget_abandoned(now - comparing.ABANDONED_REST, left)
-        left -= self.connections.forget_previous(now, left)
-        left -= self.trail.forget(now - keep_events, left)
-        return limit - left
+        return swept(self, now, keep_events, limit)

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Final, LiteralString
 
 from evergrant.keeper.event import Event, Stored
-from evergrant.keeper.vault.chain import chained
+from evergrant.keeper.vault.chain import chained, over
 from evergrant.keeper.vault.port import TrailEnds
-from evergrant.keeper.vault.postgres.asking import Asking, Row, decode, encode
+from evergrant.keeper.vault.postgres.asking import Asking, encode
+from evergrant.keeper.vault.rows import Row, decode
 
 _ENDS: Final = "SELECT swept, swept_chain, last, last_chain FROM trail"
 _TAKE: Final = (
@@ -76,7 +77,7 @@ class Trail:
         if not self._ask.rows("SELECT 1 FROM trail FOR UPDATE SKIP LOCKED"):
             return 0
         oldest = self._ask.rows("SELECT number, at, chain FROM event ORDER BY number LIMIT %s", (limit,))
-        gone = next((place for place, row in enumerate(oldest) if row[1] >= before), len(oldest))
+        gone = over(oldest, before)
         if gone:
             number, _, chain = oldest[gone - 1]
             self._ask.run("DELETE FROM event WHERE number <= %s", (number,))

@@ -1,7 +1,7 @@
 """The vault object: a few lines to one database, each doing one transaction at a time, and a watch over the others."""
 
 from asyncio import get_running_loop
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -10,13 +10,14 @@ from typing import Final, TypeVar
 from msgspec import MsgspecError
 
 from evergrant.clock import Clock
-from evergrant.keeper.connection import Claim, Connection, Health, Intent, Pending
-from evergrant.keeper.event import Event, Letter, Stored
-from evergrant.keeper.vault.port import ApiKey, Change, Found, TrailEnds, VaultUnavailable, VaultUnusable, Wanted
+from evergrant.keeper.connection import Claim, Intent
+from evergrant.keeper.event import Event, Stored
+from evergrant.keeper.vault.port import TrailEnds, VaultUnavailable, VaultUnusable
 from evergrant.keeper.vault.postgres.routes import Routes
 from evergrant.keeper.vault.postgres.tables import Tables
 from evergrant.keeper.vault.postgres.transactions import ROOM, Transactions
 from evergrant.keeper.vault.postgres.watch import EVERY, Watch
+from evergrant.keeper.vault.verbs import Verbs
 from evergrant.store.port import StoreUnusable
 from evergrant.store.postgres.connection import Address, address
 from evergrant.store.postgres.migrate import is_there as found
@@ -47,7 +48,7 @@ def shown(url: str) -> str:
         raise VaultUnusable(str(error)) from error
 
 
-class PostgresVault:
+class PostgresVault(Verbs):
     """The shared vault (see `evergrant.keeper.vault.port.Vault`).
 
     Any number of processes on any number of hosts may open it. Claims go by the clock of the database, so those of
@@ -116,10 +117,10 @@ class PostgresVault:
             msg = f"{self._place.shown}: a row that this release cannot read; it was changed, or written by a newer one"
             raise VaultUnavailable(msg) from error
 
-    async def _read(self, work: Callable[[Tables], T]) -> T:
+    async def read(self, work: Callable[[Tables], T]) -> T:
         return await self._do(work, writes=False)
 
-    async def _write(self, work: Callable[[Tables], T], *, twice: bool = False, told: Sequence[Event] = ()) -> T:
+    async def write(self, work: Callable[[Tables], T], *, twice: bool = False, told: Sequence[Event] = ()) -> T:
         result = await self._do(work, writes=True, twice=twice)
         if told:
             self._told = True
@@ -141,130 +142,37 @@ class PostgresVault:
         """A number that changes with every commit of ours at once, of another process within `late` seconds."""
         return self._watch.stamp()
 
-    # ---- reading
-
-    async def load(self, tenant: str, connection_id: str) -> Found | None:
-        return await self._read(lambda t: t.finding.load(tenant, connection_id))
-
-    async def look_up(self, tenant: str, client: str, account: str) -> Found | None:
-        return await self._read(lambda t: t.finding.look_up(tenant, client, account))
-
-    async def search(self, wanted: Wanted, *, after: str = "", limit: int = 100) -> list[Connection]:
-        return await self._read(lambda t: t.finding.search(wanted, after, limit))
-
-    async def due(self, before: int, *, limit: int) -> list[tuple[str, str, str]]:
-        return await self._read(lambda t: t.finding.due(before, limit))
-
-    async def holders(self, fingerprint: str) -> list[tuple[str, str, str]]:
-        return await self._read(lambda t: t.finding.holders(fingerprint))
-
-    async def revoking(self, before: int, *, limit: int = 100) -> list[tuple[str, str]]:
-        return await self._read(lambda t: t.finding.revoking(before, limit))
+    # ---- what is other than elsewhere
 
     async def open_intents(self, *, limit: int = 1000) -> list[tuple[str, Intent]]:
-        found = await self._read(lambda t: t.spending.open_intents(limit))
+        found = await super().open_intents(limit=limit)
         for _, intent in found:
             self._routes.note(intent)
         return found
 
-    async def counts(self) -> Mapping[Health, int]:
-        return await self._read(lambda t: t.finding.counts())
-
-    # ---- connections
-
-    async def add(self, connection: Connection, events: Sequence[Event] = ()) -> None:
-        await self._write(lambda t: t.connections.add(connection, events), told=events)
-
-    async def change(self, change: Change) -> None:
-        await self._write(lambda t: t.connections.change(change), told=change.events)
-
-    async def remove(self, tenant: str, connection_id: str, events: Sequence[Event] = ()) -> None:
-        await self._write(lambda t: t.connections.remove(tenant, connection_id, events), told=events)
-
-    async def touch(self, connection_id: str, name: str, used_at: int) -> None:
-        await self._write(lambda t: t.connections.touch(connection_id, name, used_at), twice=True)
-
-    # ---- the right to spend
-
-    async def claim(self, connection_id: str, name: str, owner: str, seconds: float) -> Claim | None:
-        return await self._write(lambda t: t.spending.claim(connection_id, name, owner, seconds), twice=True)
-
-    async def renew(self, claim: Claim, seconds: float) -> Claim:
-        return await self._write(lambda t: t.spending.renew(claim, seconds), twice=True)
-
-    async def release(self, claim: Claim) -> None:
-        await self._write(lambda t: t.spending.release(claim), twice=True)
-
     async def intend(self, claim: Claim, intent: Intent, expected: int) -> None:
         self._routes.note(intent)
-        await self._write(lambda t: t.spending.intend(claim, intent, expected), twice=True)
+        await super().intend(claim, intent, expected)
 
     async def journal(self, intent_id: str, reply: bytes, at: int) -> None:
         where = self._routes.of(intent_id)
-        await self._write(lambda t: t.spending.journal(intent_id, where, reply, at), twice=True)
-
-    # ---- authorizations under way
-
-    async def await_callback(self, pending: Pending) -> None:
-        await self._write(lambda t: t.outgoing.await_callback(pending))
-
-    async def take_callback(self, state_digest: bytes, now: int) -> Pending | None:
-        return await self._write(lambda t: t.outgoing.take_callback(state_digest, now))
-
-    # ---- keys
-
-    async def rewrap(self, turn: Callable[[bytes], bytes], *, after: str, limit: int) -> tuple[str, int]:
-        return await self._write(lambda t: t.rewrap(turn, after, limit), twice=True)
-
-    async def keep_once(self, name: str, sealed: bytes) -> bytes:
-        return await self._write(lambda t: t.outgoing.keep_once(name, sealed), twice=True)
-
-    # ---- what happened
+        await self.write(lambda t: t.spending.journal(intent_id, where, reply, at), twice=True)
 
     async def events(
         self, *, tenant: str = "", connection_id: str = "", after: int = 0, limit: int = 100
     ) -> list[Stored]:
         await self._chain_all()
-        return await self._read(lambda t: t.trail.find(tenant, connection_id, after, limit))
+        return await super().events(tenant=tenant, connection_id=connection_id, after=after, limit=limit)
 
     async def trail_ends(self) -> TrailEnds:
         await self._chain_all()
-        return await self._read(lambda t: t.trail.ends())
-
-    async def _chain_all(self) -> None:
-        """Whoever reads the trail finds all that was told before."""
-        while await self._read(lambda t: t.trail.untold()):
-            await self._write(Tables.chain, twice=True)
-
-    async def note(self, events: Sequence[Event]) -> None:
-        await self._write(lambda t: t.trail.add(events), told=events)
-
-    async def letters(self, due: int, *, limit: int = 100) -> list[Letter]:
-        return await self._read(lambda t: t.outgoing.letters(due, limit))
-
-    async def post(self, sent: Sequence[str], again: Sequence[Letter]) -> None:
-        await self._write(lambda t: t.outgoing.post(sent, again), twice=True)
-
-    async def add_api_key(self, key: ApiKey, events: Sequence[Event] = ()) -> None:
-        def work(tables: Tables) -> None:
-            tables.outgoing.add_api_key(key)
-            tables.trail.add(events)
-
-        await self._write(work, told=events)
-
-    async def api_keys(self, tenant: str = "") -> list[ApiKey]:
-        return await self._read(lambda t: t.outgoing.api_keys(tenant))
-
-    async def end_api_key(self, key_id: str, at: int, events: Sequence[Event] = ()) -> None:
-        def work(tables: Tables) -> None:
-            tables.outgoing.end_api_key(key_id, at)
-            tables.trail.add(events)
-
-        await self._write(work, told=events)
-
-    async def use_api_key(self, key_id: str, at: int) -> None:
-        await self._write(lambda t: t.outgoing.use_api_key(key_id, at), twice=True)
+        return await super().trail_ends()
 
     async def sweep(self, now: int, *, keep_events: int, limit: int = 500) -> int:
         await self._chain_all()
-        return await self._write(lambda t: t.sweep(now, keep_events, limit), twice=True)
+        return await super().sweep(now, keep_events=keep_events, limit=limit)
+
+    async def _chain_all(self) -> None:
+        """Whoever reads the trail finds all that was told before."""
+        while await self.read(lambda t: t.trail.untold()):
+            await self.write(Tables.chain, twice=True)

@@ -1,26 +1,16 @@
-"""Asking one SQLite connection, and values as rows: what every table of the vault needs.
-
-A value is a document (JSON) beside the columns it is found by; sealed bytes have columns of their own. New optional
-members therefore need no migration.
-"""
+"""Asking one SQLite connection: what every table of the vault needs. What lies in rows is `keeper.vault.rows`."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from msgspec import json
 
 from evergrant.clock import Clock
+from evergrant.keeper.vault.rows import Row, Rows
 from evergrant.store.sqlite.connection import Connection
 
-T = TypeVar("T")
-Row = tuple[Any, ...]
-
 encode: Final = json.encode
-
-
-def decode(document: bytes, kind: type[T]) -> T:
-    """The value behind a document. Raises `msgspec.ValidationError` when it is not one."""
-    return json.decode(document, type=kind)
+ROWS: Final = Rows(encode)
 
 
 class Asking:

@@ -7,8 +7,10 @@ import apsw
 
 from evergrant.keeper.connection import Pending
 from evergrant.keeper.event import Letter
+from evergrant.keeper.vault import rows
 from evergrant.keeper.vault.port import ApiKey, Missing, Taken
-from evergrant.keeper.vault.sqlite.asking import Asking, decode, encode
+from evergrant.keeper.vault.rows import decode
+from evergrant.keeper.vault.sqlite.asking import ROWS, Asking, encode
 from evergrant.keeper.vault.sqlite.leaving import Leaving
 
 
@@ -39,10 +41,8 @@ class Outgoing:
     # ---- authorizations under way
 
     def await_callback(self, pending: Pending) -> None:
-        document = encode(replace(pending, sealed=b""))
-        row = (pending.state_digest, pending.connection_id, pending.until, pending.sealed, document)
         try:
-            self._ask.run("INSERT INTO pending VALUES (?, ?, ?, ?, ?)", row)
+            self._ask.run("INSERT INTO pending VALUES (?, ?, ?, ?, ?)", ROWS.pending(pending))
         except apsw.ConstraintError as error:
             msg = "this state is awaited already"
             raise Taken(msg) from error
@@ -50,10 +50,7 @@ class Outgoing:
     def take_callback(self, state_digest: bytes, now: int) -> Pending | None:
         self._leaving.refuse(self._ask.now())
         found = self._ask.row("DELETE FROM pending WHERE state_digest = ? RETURNING sealed, document", (state_digest,))
-        if found is None:
-            return None
-        pending = replace(decode(found[1], Pending), sealed=found[0])
-        return pending if pending.until > now else None
+        return rows.pending(found, now) if found is not None else None
 
     def forget_expired(self, now: int, limit: int) -> int:
         """Drop pendings that have expired; how many."""

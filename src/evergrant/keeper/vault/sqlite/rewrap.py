@@ -3,7 +3,8 @@
 from typing import Any
 
 from evergrant.keeper.connection import Intent
-from evergrant.keeper.vault.sqlite.asking import Asking, Row, decode, encode
+from evergrant.keeper.vault.rows import Row, decode
+from evergrant.keeper.vault.sqlite.asking import Asking, encode
 from evergrant.keeper.vault.turning import KEPT, PENDING, Turn, turned_intent
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import apsw
 
 from evergrant.keeper.connection import Claim, Intent
-from evergrant.keeper.vault import comparing
+from evergrant.keeper.vault import comparing, rows
 from evergrant.keeper.vault.comparing import Held
 from evergrant.keeper.vault.port import Change, Fenced, Missing, Taken
-from evergrant.keeper.vault.sqlite.asking import Asking, Row, decode, encode
+from evergrant.keeper.vault.sqlite.asking import ROWS, Asking
 from evergrant.keeper.vault.sqlite.leaving import Leaving
 
 
@@ -79,7 +79,7 @@ class Spending:
             "SELECT document, reply FROM intent WHERE connection_id = ? AND step <> 'closed' ORDER BY name",
             (connection_id,),
         )
-        return [_intent(row) for row in found]
+        return [rows.intent(row) for row in found]
 
     def open_intents(self, limit: int) -> list[tuple[str, Intent]]:
         found = self._ask.rows(
@@ -90,7 +90,7 @@ class Spending:
             " ORDER BY i.connection_id, i.name LIMIT ?",
             (self._ask.now(), limit),
         )
-        return [(row[2], _intent(row)) for row in found]
+        return [(row[2], rows.intent(row)) for row in found]
 
     def intend(self, claim: Claim, intent: Intent, expected: int) -> None:
         if not self.held(claim).live(self._ask.now()):
@@ -106,7 +106,7 @@ class Spending:
             msg = f"record {claim.name} of {claim.connection_id} has an open intent"
             raise Fenced(msg)
         try:
-            self._ask.run("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _intent_row(intent, claim.fence))
+            self._ask.run("INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?)", ROWS.intent(intent, claim.fence))
         except apsw.ConstraintError as error:
             msg = f"intent {intent.id} is there already"
             raise Taken(msg) from error
@@ -118,7 +118,7 @@ class Spending:
             return
         stored = self._ask.row("SELECT document, reply, noted_by FROM intent WHERE id = ?", (intent.id,))
         if stored is not None:
-            comparing.refuse_unseen(_intent(stored), stored[2], change)
+            comparing.refuse_unseen(rows.intent(stored), stored[2], change)
         noted_by = change.claim.fence if change.claim is not None else intent.fence
         try:
             self._replace(intent, noted_by)
@@ -131,7 +131,7 @@ class Spending:
         if found is None:
             msg = f"there is no intent {intent_id}"
             raise Missing(msg)
-        stored = _intent(found)
+        stored = rows.intent(found)
         standing = (
             self._version(stored.connection_id, stored.name) == stored.record_version
             and self._open(stored.connection_id, stored.name) is None
@@ -156,7 +156,7 @@ class Spending:
             "SELECT document, reply FROM intent WHERE connection_id = ? AND name = ? AND step <> 'closed'",
             (connection_id, name),
         )
-        return _intent(found) if found else None
+        return rows.intent(found) if found else None
 
     def _replace(self, intent: Intent, noted_by: int) -> None:
         self._ask.run(
@@ -164,16 +164,5 @@ class Spending:
             " connection_id = excluded.connection_id, name = excluded.name, step = excluded.step,"
             " deadline = excluded.deadline, noted_by = excluded.noted_by, reply = excluded.reply,"
             " document = excluded.document",
-            _intent_row(intent, noted_by),
+            ROWS.intent(intent, noted_by),
         )
-
-
-def _intent(row: Row) -> Intent:
-    return replace(decode(row[0], Intent), reply=row[1])
-
-
-def _intent_row(intent: Intent, noted_by: int) -> Row:
-    return (
-        intent.id, intent.connection_id, intent.name, intent.step.value, intent.deadline, noted_by, intent.reply,
-        encode(replace(intent, reply=b"")),
-    )  # fmt: skip

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 
 from evergrant.clock import Clock
-from evergrant.keeper.vault import comparing
 from evergrant.keeper.vault.sqlite.asking import Asking
 from evergrant.keeper.vault.sqlite.bulk import VaultBulk
 from evergrant.keeper.vault.sqlite.connections import Connections
+from evergrant.keeper.vault.sqlite.finding import Finding
 from evergrant.keeper.vault.sqlite.leaving import Leaving
 from evergrant.keeper.vault.sqlite.outgoing import Outgoing
 from evergrant.keeper.vault.sqlite.rewrap import Rewrap
 from evergrant.keeper.vault.sqlite.spending import Spending
 from evergrant.keeper.vault.sqlite.trail import Trail
+from evergrant.keeper.vault.sweeping import swept
 from evergrant.keeper.vault.turning import Turn
 from evergrant.store.sqlite.connection import Connection
 
@@ -26,6 +27,7 @@ class Tables:
         self.spending = Spending(self._ask, self.leaving)
         self.trail = Trail(self._ask)
         self.outgoing = Outgoing(self._ask, self.leaving)
+        self.finding = Finding(self._ask, self.spending)
         self.connections = Connections(self._ask, self.spending, self.trail, self.outgoing)
 
     def revision(self) -> int:
@@ -39,10 +41,4 @@ class Tables:
 
     def sweep(self, now: int, keep_events: int, limit: int) -> int:
         """Drop what is over, at most *limit* rows; how many."""
-        left = limit
-        left -= self.spending.forget_closed(now - comparing.INTENT_REST, left)
-        left -= self.outgoing.forget_expired(now, left)
-        left -= self.connections.forget_abandoned(now - comparing.ABANDONED_REST, left)
-        left -= self.connections.forget_previous(now, left)
-        left -= self.trail.forget(now - keep_events, left)
-        return limit - left
+        return swept(self, now, keep_events, limit)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from evergrant.keeper.event import Event, Stored
-from evergrant.keeper.vault.chain import chained
+from evergrant.keeper.vault.chain import chained, over
 from evergrant.keeper.vault.port import TrailEnds
-from evergrant.keeper.vault.sqlite.asking import Asking, decode, encode
+from evergrant.keeper.vault.rows import decode
+from evergrant.keeper.vault.sqlite.asking import Asking, encode
 
 
 class Trail:
@@ -40,7 +41,7 @@ class Trail:
     def forget(self, before: int, limit: int) -> int:
         """Of the *limit* oldest events, drop those up to the first that was told at or after an instant; how many."""
         oldest = self._ask.rows("SELECT number, at, chain FROM event ORDER BY number LIMIT ?", (limit,))
-        gone = next((place for place, row in enumerate(oldest) if row[1] >= before), len(oldest))
+        gone = over(oldest, before)
         if gone:
             number, _, chain = oldest[gone - 1]
             self._ask.run("DELETE FROM event WHERE number <= ?", (number,))

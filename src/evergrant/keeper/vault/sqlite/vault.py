@@ -1,7 +1,7 @@
 """The vault object: one writer thread that commits together what has queued, a few readers, one file."""
 
 from asyncio import get_running_loop
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
@@ -10,20 +10,15 @@ import apsw
 from msgspec import MsgspecError
 
 from evergrant.clock import Clock
-from evergrant.keeper.connection import Claim, Connection, Health, Intent, Pending
-from evergrant.keeper.event import Event, Letter, Stored
+from evergrant.keeper.event import Event
 from evergrant.keeper.vault.port import (
-    ApiKey,
-    Change,
-    Found,
-    TrailEnds,
     VaultMoved,
     VaultUnavailable,
     VaultUnusable,
-    Wanted,
 )
 from evergrant.keeper.vault.sqlite.reading import Readers, Watch
 from evergrant.keeper.vault.sqlite.tables import Tables
+from evergrant.keeper.vault.verbs import Verbs
 from evergrant.store.port import StoreUnavailable, StoreUnusable
 from evergrant.store.sqlite.connection import Connection as File
 from evergrant.store.sqlite.connection import check_library, sentence
@@ -39,7 +34,7 @@ def vault_steps() -> list[Step]:
     return steps(ROOM)
 
 
-class SqliteVault:
+class SqliteVault(Verbs):
     """The embedded vault (see `evergrant.keeper.vault.port.Vault`).
 
     Several processes of one host may open the same file; claims then go by that host's clock. Where the clock jumps
@@ -83,8 +78,7 @@ class SqliteVault:
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 tables.connections.shredded = False
 
-    async def write(self, work: Callable[[Tables], T]) -> T:
-        """What *work* returns, committed. Raises `VaultUnavailable`, and what *work* raises."""
+    async def write(self, work: Callable[[Tables], T], *, twice: bool = False, told: Sequence[Event] = ()) -> T:  # noqa: ARG002 - no commit here is in doubt
         try:
             result: T = await self._writer.submit(None, work)
         except StoreUnavailable as error:
@@ -94,7 +88,6 @@ class SqliteVault:
         return result
 
     async def read(self, work: Callable[[Tables], T]) -> T:
-        """What *work* returns, from one snapshot. Raises `VaultUnavailable`, and what *work* raises."""
         if self._closed:
             msg = f"{self._path}: the vault is closed"
             raise VaultUnavailable(msg)
@@ -131,118 +124,3 @@ class SqliteVault:
             return self._watch.stamp()
         except StoreUnavailable as error:
             raise VaultUnavailable(str(error)) from error
-
-    # ---- reading
-
-    async def load(self, tenant: str, connection_id: str) -> Found | None:
-        return await self.read(lambda t: t.connections.load(tenant, connection_id))
-
-    async def look_up(self, tenant: str, client: str, account: str) -> Found | None:
-        return await self.read(lambda t: t.connections.look_up(tenant, client, account))
-
-    async def search(self, wanted: Wanted, *, after: str = "", limit: int = 100) -> list[Connection]:
-        return await self.read(lambda t: t.connections.search(wanted, after, limit))
-
-    async def due(self, before: int, *, limit: int) -> list[tuple[str, str, str]]:
-        return await self.read(lambda t: t.connections.due(before, limit))
-
-    async def holders(self, fingerprint: str) -> list[tuple[str, str, str]]:
-        return await self.read(lambda t: t.connections.holders(fingerprint))
-
-    async def revoking(self, before: int, *, limit: int = 100) -> list[tuple[str, str]]:
-        return await self.read(lambda t: t.connections.revoking(before, limit))
-
-    async def open_intents(self, *, limit: int = 1000) -> list[tuple[str, Intent]]:
-        return await self.read(lambda t: t.spending.open_intents(limit))
-
-    async def counts(self) -> Mapping[Health, int]:
-        return await self.read(lambda t: t.connections.counts())
-
-    # ---- connections
-
-    async def add(self, connection: Connection, events: Sequence[Event] = ()) -> None:
-        await self.write(lambda t: t.connections.add(connection, events))
-
-    async def change(self, change: Change) -> None:
-        await self.write(lambda t: t.connections.change(change))
-
-    async def remove(self, tenant: str, connection_id: str, events: Sequence[Event] = ()) -> None:
-        await self.write(lambda t: t.connections.remove(tenant, connection_id, events))
-
-    async def touch(self, connection_id: str, name: str, used_at: int) -> None:
-        await self.write(lambda t: t.connections.touch(connection_id, name, used_at))
-
-    # ---- the right to spend
-
-    async def claim(self, connection_id: str, name: str, owner: str, seconds: float) -> Claim | None:
-        return await self.write(lambda t: t.spending.claim(connection_id, name, owner, seconds))
-
-    async def renew(self, claim: Claim, seconds: float) -> Claim:
-        return await self.write(lambda t: t.spending.renew(claim, seconds))
-
-    async def release(self, claim: Claim) -> None:
-        await self.write(lambda t: t.spending.release(claim))
-
-    async def intend(self, claim: Claim, intent: Intent, expected: int) -> None:
-        await self.write(lambda t: t.spending.intend(claim, intent, expected))
-
-    async def journal(self, intent_id: str, reply: bytes, at: int) -> None:
-        await self.write(lambda t: t.spending.journal(intent_id, reply, at))
-
-    # ---- authorizations under way
-
-    async def await_callback(self, pending: Pending) -> None:
-        await self.write(lambda t: t.outgoing.await_callback(pending))
-
-    async def take_callback(self, state_digest: bytes, now: int) -> Pending | None:
-        return await self.write(lambda t: t.outgoing.take_callback(state_digest, now))
-
-    # ---- keys
-
-    async def rewrap(self, turn: Callable[[bytes], bytes], *, after: str, limit: int) -> tuple[str, int]:
-        return await self.write(lambda t: t.rewrap(turn, after, limit))
-
-    async def keep_once(self, name: str, sealed: bytes) -> bytes:
-        return await self.write(lambda t: t.outgoing.keep_once(name, sealed))
-
-    # ---- what happened
-
-    async def events(
-        self, *, tenant: str = "", connection_id: str = "", after: int = 0, limit: int = 100
-    ) -> list[Stored]:
-        return await self.read(lambda t: t.trail.find(tenant, connection_id, after, limit))
-
-    async def trail_ends(self) -> TrailEnds:
-        return await self.read(lambda t: t.trail.ends())
-
-    async def note(self, events: Sequence[Event]) -> None:
-        await self.write(lambda t: t.trail.add(events))
-
-    async def letters(self, due: int, *, limit: int = 100) -> list[Letter]:
-        return await self.read(lambda t: t.outgoing.letters(due, limit))
-
-    async def post(self, sent: Sequence[str], again: Sequence[Letter]) -> None:
-        await self.write(lambda t: t.outgoing.post(sent, again))
-
-    async def add_api_key(self, key: ApiKey, events: Sequence[Event] = ()) -> None:
-        def work(tables: Tables) -> None:
-            tables.outgoing.add_api_key(key)
-            tables.trail.add(events)
-
-        await self.write(work)
-
-    async def api_keys(self, tenant: str = "") -> list[ApiKey]:
-        return await self.read(lambda t: t.outgoing.api_keys(tenant))
-
-    async def end_api_key(self, key_id: str, at: int, events: Sequence[Event] = ()) -> None:
-        def work(tables: Tables) -> None:
-            tables.outgoing.end_api_key(key_id, at)
-            tables.trail.add(events)
-
-        await self.write(work)
-
-    async def use_api_key(self, key_id: str, at: int) -> None:
-        await self.write(lambda t: t.outgoing.use_api_key(key_id, at))
-
-    async def sweep(self, now: int, *, keep_events: int, limit: int = 500) -> int:
-        return await self.write(lambda t: t.sweep(now, keep_events, limit))
