@@ -28,7 +28,8 @@ from evergrant.issuer.service.housekeeping import LEASE
 from evergrant.keys import lifecycle, local
 from evergrant.keys.local import LocalKek
 from evergrant.store.memory import MemoryStore
-from evergrant.store.sqlite import FILE_NAME
+from evergrant.store.moving.backup import declare
+from evergrant.store.sqlite import FILE_NAME, SqliteStore
 from evergrant.store.sqlite.examine import examine
 from evergrant.testing import specimens
 from tests.cli.scenes import play
@@ -298,6 +299,21 @@ async def test_alarms_of_the_last_days_fail_and_older_ones_are_over():
     quiet = facts._replace(alarms={What.FAMILY_REUSED: 2}, unseen_notices=0)
     (calm,) = trail.alarms(quiet)
     assert (calm.verdict, calm.said) == ("ok", "none in the last 7 days; 2 reuses noticed and dealt with")
+
+
+async def test_o_03_a_loss_that_was_declared_hides_no_other_alarm_and_is_none_any_more(tmp_path):
+    store = SqliteStore.open(tmp_path / "evergrant.db")
+
+    async def alarms(*told: What) -> dict[What, int]:
+        await store.write(lambda tx: tx.events.add([Event(NOW, what) for what in told]))
+        return (await store.read(lambda tx: gather(tx, NOW))).alarms
+
+    assert await alarms(What.FAMILY_FORGED, What.FAMILY_AHEAD) == {What.FAMILY_FORGED: 1, What.FAMILY_AHEAD: 1}
+    for _ in range(2):
+        await declare(store, NOW, heads_trusted=True)
+        assert await alarms(What.FAMILY_ADOPTED) == {What.FAMILY_FORGED: 1}
+    assert await alarms(What.FAMILY_AHEAD) == {What.FAMILY_FORGED: 1, What.FAMILY_AHEAD: 1}
+    await store.close()
 
 
 # ---- a running server

@@ -11,6 +11,7 @@ from evergrant.domain.key import SealedKey
 from evergrant.domain.lease import Lease
 from evergrant.issuer.service.clients import every
 from evergrant.issuer.service.housekeeping import LEASE
+from evergrant.store.moving.backup import FORGOTTEN
 from evergrant.store.port import EventQuery, Tx
 
 DAY: Final = 86_400
@@ -39,9 +40,10 @@ def gather(tx: Tx, now: int) -> Facts:
     """Everything the checks want to know."""
     last = tx.events.find(EventQuery(newest=True, limit=1))
     first = tx.events.find(EventQuery(limit=1))
-    start = max(last[0][0] - SEARCHED, 0) if last else 0
+    start, declared = _searched(tx, last[0][0] if last else 0)
     horizon = now - ALARM_DAYS * DAY
-    alarms = {what: _count(tx, what, start, horizon) for what in ALARMS}
+    # A loss that was declared since is one that somebody has looked at.
+    alarms = {what: _count(tx, what, declared if what is What.FAMILY_AHEAD else start, horizon) for what in ALARMS}
     return Facts(
         clients=tuple(every(tx)),
         keys=tuple(tx.keys.find()),
@@ -57,6 +59,23 @@ def gather(tx: Tx, now: int) -> Facts:
 def _held(tx: Tx, now: int) -> Lease | None:
     lease = tx.leases.get(LEASE)
     return lease if lease is not None and lease.until > tx.now(now) else None
+
+
+def _searched(tx: Tx, last: int) -> tuple[int, int]:
+    """The numbers after which to search: of the trail, and of what has come since the last loss was declared.
+
+    Every declaration leaves a gap in the numbers, which is no reason to see less of what came before it.
+    """
+    start = max(last - SEARCHED, 0)
+    declared: list[int] = []
+    while start > 0:
+        query = EventQuery(after=start, what=What.STORE_RESTORED, newest=True, limit=COUNTED)
+        found = [number for number, _ in tx.events.find(query)]
+        start = max(last - SEARCHED - len(found) * FORGOTTEN, 0)
+        if len(found) == len(declared):
+            break
+        declared = found
+    return start, max([start, *declared[:1]])
 
 
 def _count(tx: Tx, what: What, start: int, horizon: int) -> int:
