@@ -14,7 +14,9 @@ endif
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-WORKERS ?= 2
+# The quick tests are busy all the time; the others wait half of it, for servers, browsers and clocks.
+UNIT_WORKERS ?= 2
+WORKERS ?= 3
 NODE_LOCKS := $(wildcard tests/interop/node/package-lock.json)
 NODE_PACKAGES := $(NODE_LOCKS:package-lock.json=node_modules/.package-lock.json)
 # Workers and the processes they start read compiled tests and sources instead of compiling them each for itself.
@@ -64,7 +66,7 @@ run: $(VENV)/run.stamp ## set everything up and start the demo issuer
 test: lint types imports pytest ## set everything up and pass every gate and every test
 
 unit: $(VENV)/test.stamp ## the quick tests only
-	@$(PYTEST) -m "not long"
+	@$(PYTEST) -n $(UNIT_WORKERS) -m "not long"
 
 bench: $(VENV)/bench.stamp ## measure refreshes against the peers, server and load on a core each
 	@$(BIN)/python -m benchmarks
@@ -91,7 +93,7 @@ types: $(VENV)/test.stamp ## mypy --strict over src
 imports: $(VENV)/test.stamp ## imports point down
 	@$(BIN)/lint-imports
 
-# Real servers, browsers and kill -9 share two cores here. What fails is told, and run once more alone: a test that only
+# Real servers, browsers and kill -9 share the cores here. What fails is told, and run once more alone: a test that only
 # a crowded machine fails passes then, a promise that is broken stays broken.
 pytest: $(VENV)/test.stamp $(NODE_PACKAGES) ## every test
 	@$(PYTEST) || { echo "running once more, alone, what failed"; \
