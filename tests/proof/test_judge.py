@@ -72,8 +72,18 @@ def test_a_proof_is_remembered_for_as_long_as_it_could_pass(start):
     for later in range(start, start + SPAN, 7):
         replays.first(parse(CLIENT.proof("POST", URL, NOW)), b"", NOW + later)
         assert not replays.first(proof, b"", NOW + later)
-    assert replays.first(proof, b"", NOW + start + 3 * SPAN)
-    assert len(replays) == 1
+    for later in (3 * SPAN, 5 * SPAN):
+        replays.first(parse(CLIENT.proof("POST", URL, NOW)), b"", NOW + start + later)
+    assert len(replays) == 2
+    assert replays.first(proof, b"", NOW + start + 5 * SPAN)
+
+
+def test_p_01_a_clock_that_steps_ahead_and_back_makes_no_used_proof_good_again():
+    replays, proof = Replays(), parse(CLIENT.proof("POST", URL, NOW))
+    assert replays.first(proof, b"", NOW)
+    for now in (NOW + 3_600, NOW + 1, NOW - 30, NOW + 2):
+        replays.first(parse(CLIENT.proof("POST", URL, NOW)), b"", now)
+        assert not replays.first(proof, b"", now)
 
 
 def test_r9449_8_a_a_demanded_nonce_is_told_and_taken():

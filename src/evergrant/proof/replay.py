@@ -1,8 +1,8 @@
 """That a proof was used before (RFC 9449 section 11.1): remembered here, bounded, for as long as it could pass.
 
-Two generations of one dictionary: what was not seen for a whole span is forgotten with its generation, and a flood
-makes the older one go sooner, never the memory grow (attack P-07). What other processes saw is not known here; why
-that is enough stands in docs/decisions/dpop-replay.md.
+Two generations of one dictionary: what was not seen for a whole span is forgotten with its generation, whatever steps
+the clock takes, and a flood makes the older one go sooner, never the memory grow (attack P-07). What other processes
+saw is not known here; why that is enough stands in docs/decisions/dpop-replay.md.
 """
 
 from hashlib import sha256
@@ -36,9 +36,10 @@ class Replays:
         A request that is repeated byte for byte, because its answer was lost, has the same proof and the same purpose.
         An empty purpose is no purpose: then a proof is taken once.
         """
-        if now - self._since >= SPAN or now < self._since or len(self._young) >= self._most:
-            gone = now - self._since >= 2 * SPAN
-            self._old, self._young, self._since = {} if gone else self._young, {}, now
+        if now - self._since >= SPAN or len(self._young) >= self._most:
+            self._old, self._young, self._since = self._young, {}, now
+        # A clock that was ahead is put right: what was seen then must be known for a whole span from now on (O-09).
+        self._since = min(self._since, now)
         key = sha256(f"{proof.jkt} {proof.url} {proof.jti}".encode("utf-8", "replace")).digest()[:_KEY]
         seen = self._young.get(key)
         if seen is None:
