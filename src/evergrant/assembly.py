@@ -238,6 +238,8 @@ class Life:
                 _count(self._house.metrics, await keeper.round())
             except StoreUnavailable as error:
                 _LOG.warning("housekeeping will try again", extra=fields(detail=str(error)))
+            except Exception:  # noqa: BLE001 - a row that another release wrote must not end housekeeping for good
+                _LOG.exception("housekeeping failed, and will try again")
             if self._house.refusals.due(self._house.clock.now()):
                 await self._tell_refusals()
             self._watch.look_round()

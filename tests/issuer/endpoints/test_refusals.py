@@ -13,9 +13,10 @@ from evergrant.domain.event import Event, What
 from evergrant.issuer.refusals import MOST_PAIRS, WINDOW_SECONDS
 from evergrant.observe.watch import Watch
 from evergrant.protocol.basic import write_basic
+from evergrant.store.layout import ISSUER
 from evergrant.store.port import StoreUnavailable
 from evergrant.testing.in_process import Browser, Issuer
-from tests.issuing import Held, events, hold, issuing, post_as
+from tests.issuing import SQLITE, Held, events, hold, issuing, post_as
 
 FLOOD = 300
 
@@ -113,6 +114,27 @@ async def test_a_running_server_tells_once_the_minute_is_over(tmp_path: Path) ->
         await issuer.person()
         held = await hold(issuer, ClientType.WEB)
         await fail(held)
+        running = life(issuer)
+        await running.start()
+        try:
+            issuer.clock.advance(WINDOW_SECONDS)
+            for _ in range(50):
+                if await events(issuer, What.CLIENT_REFUSED):
+                    break
+                await asyncio.sleep(0.1)
+            assert len(await events(issuer, What.CLIENT_REFUSED)) == 1
+        finally:
+            await running.stop()
+
+
+async def test_a_row_that_housekeeping_cannot_read_does_not_end_it(tmp_path: Path) -> None:
+    """Another release wrote it, and was taken back."""
+    async with issuing(tmp_path, SQLITE, Config().replace(housekeeping__interval=1)) as issuer:
+        table = next(one for one in ISSUER.tables if one.name == "session")
+        strange = ("ses_strange", b"digest", "usr_1", None, issuer.clock.now() + 86_400, b'{"from": "tomorrow"}')
+        await issuer.house.store.write(lambda tx: tx.bulk.load(table, [strange]))  # type: ignore[attr-defined]
+        await issuer.person()
+        await fail(await hold(issuer, ClientType.WEB))
         running = life(issuer)
         await running.start()
         try:
