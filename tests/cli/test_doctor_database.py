@@ -15,8 +15,8 @@ from evergrant.store.postgres.examine import Examined, examine
 GOOD: Final = Examined(
     shown="postgresql://u@db.example/e", verified=True, version=150_004, pooled=False, commit="on",
     names="ANY 1 (a, b)", fsync=True, pages=True, autovacuum=True, room=97, held=12, superuser=False, encrypted=True,
-    near=False, time=1_800_000_000.0, watching=2, confirming=2, seen=True, live=1_000_000, dead=40_000, unswept=False,
-    ahead=True, astray=False,
+    near=False, time=1_800_000_000.0, left=1_900_000_000, watching=2, confirming=2, seen=True, live=1_000_000,
+    dead=40_000, unswept=False, ahead=True, astray=False,
 )  # fmt: skip
 NOW: Final = 1_800_000_000
 
@@ -75,6 +75,7 @@ def test_o_03_a_single_server_is_a_warning_that_names_what_a_loss_costs_and_what
         ({"autovacuum": False}, "vacuum", Verdict.FAIL),
         ({"unswept": True}, "vacuum", Verdict.FAIL),
         ({"dead": 600_000}, "vacuum", Verdict.WARN),
+        ({"left": 40_000_000}, "transactions", Verdict.FAIL),
         ({"live": 10, "dead": 9_000}, "vacuum", Verdict.OK),
         ({"ahead": False}, "trail", Verdict.WARN),
         ({"astray": True}, "trail", Verdict.WARN),
@@ -100,6 +101,7 @@ async def test_a_real_server_is_looked_at_and_nothing_in_it_is_changed(database)
     found = examine(database, now)
     assert (found.ahead, found.pooled, found.autovacuum, found.unswept, found.seen) == (True, False, True, False, True)
     assert abs(found.time - now) < 30
+    assert 2_000_000_000 < found.left < 1 << 31
     assert "is off" in found.losing, "the tests' own server is careless on purpose"
 
 

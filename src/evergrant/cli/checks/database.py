@@ -19,6 +19,8 @@ OFF: Final = 5
 # So many dead versions for each live row: autovacuum is behind, and every scan reads them.
 BLOATED: Final = 0.5
 MANY: Final = 10_000
+# Autovacuum sees to it at two hundred million used; the server warns with every transaction at forty million left.
+SCARCE: Final = 100_000_000
 _DURABILITY: Final = (
     "after it a spent token is valid again and its successor unknown: its holder is logged out, and a thief is not"
 )
@@ -104,6 +106,12 @@ def budget(config: Config, found: Examined) -> Finding:
 
 def kept(found: Examined) -> Iterator[Finding]:
     """Judge whether old versions of rows and old days of the audit trail are cleared away."""
+    if found.left < SCARCE:
+        yield fail(
+            "transactions", f"{found.left} transactions are left before the server takes no writes any more",
+            "something keeps autovacuum from freezing old rows; when none are left, nothing can be issued or refreshed",
+            "end what is old in pg_stat_activity, pg_prepared_xacts and pg_replication_slots, then run VACUUM there",
+        )  # fmt: skip
     if not found.autovacuum or found.unswept:
         yield fail(
             "vacuum", "autovacuum is off" if not found.autovacuum else "autovacuum is off for families",

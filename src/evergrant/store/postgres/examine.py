@@ -19,7 +19,8 @@ _SERVER: Final = (
     " (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend'),"
     " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),"
     " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false), inet_client_addr() IS NULL"
-    " OR host(inet_client_addr()) IN ('127.0.0.1', '::1'), extract(epoch FROM clock_timestamp())::float8"
+    " OR host(inet_client_addr()) IN ('127.0.0.1', '::1'), extract(epoch FROM clock_timestamp())::float8,"
+    " 2147483647 - (SELECT max(age(datfrozenxid)) FROM pg_database)::bigint"
 )
 _STANDBYS: Final = (
     "SELECT count(*)::int, count(*) FILTER (WHERE sync_state IN ('sync', 'quorum'))::int,"
@@ -40,7 +41,8 @@ class Examined(NamedTuple):
 
     *watching*, *confirming*: standbys that follow, and those of them that commits wait for; *seen* says whether this
     user may know. *dead* of *live* families are old versions of rows. *ahead*: tomorrow has a place in the audit trail;
-    *astray*: what was told lately had none. *time* is the server's.
+    *astray*: what was told lately had none. *time* is the server's; *left* how many transactions it can number before
+    it must be vacuumed.
     """
 
     shown: str
@@ -58,6 +60,7 @@ class Examined(NamedTuple):
     encrypted: bool
     near: bool
     time: float
+    left: int
     watching: int
     confirming: int
     seen: bool
