@@ -12,7 +12,7 @@ from evergrant.domain.secret import Secret
 from evergrant.keeper import NeedsReauth, SyncKeeper
 from evergrant.keeper.errors import VaultTrouble
 from evergrant.keeper.provider.catalog import Catalog
-from evergrant.keeper.settings import Client
+from evergrant.keeper.settings import Client, Settings
 from evergrant.testing.chaos import Chaos, beside
 from tests.keeper.living import kept
 
@@ -30,11 +30,16 @@ def keeper(chaos: Chaos, tmp_path: Path) -> Iterator[SyncKeeper]:
         yield one
 
 
-def opened(chaos: Chaos, place: Path) -> SyncKeeper:
+def opened(chaos: Chaos, place: Path, **settings: float) -> SyncKeeper:
     catalog = Catalog()
     catalog.add(replace(chaos.provider, id="here"))
     clients = {"here": Client("here", chaos.client_id, Secret(chaos.client_secret))}
-    return SyncKeeper.open(str(place / "keeper.db"), catalog=catalog, clients=clients)
+    return SyncKeeper.open(
+        str(place / "keeper.db"),
+        catalog=catalog,
+        clients=clients,
+        settings=Settings(**settings),  # type: ignore[arg-type]
+    )
 
 
 def connect(keeper: SyncKeeper, chaos: Chaos, account: str, *, expires_in: int = 1) -> None:
@@ -43,11 +48,13 @@ def connect(keeper: SyncKeeper, chaos: Chaos, account: str, *, expires_in: int =
     keeper.do(kept(keeper.core, chaos.grant(account), account, SystemClock().now(), expires_in=expires_in))
 
 
-def test_a_token_is_refreshed_and_then_served_from_memory(keeper: SyncKeeper, chaos: Chaos) -> None:
-    lease = keeper.lease("here", "user-42")
-    assert lease.version == 2
-    assert keeper.lease("here", "user-42") is lease
-    assert keeper.report_unauthorized(lease).version == 3
+def test_a_token_is_refreshed_and_then_served_from_memory(chaos: Chaos, tmp_path: Path) -> None:
+    with opened(chaos, tmp_path, recheck_seconds=60.0) as keeper:
+        connect(keeper, chaos, "user-42")
+        lease = keeper.lease("here", "user-42")
+        assert lease.version == 2
+        assert keeper.lease("here", "user-42") is lease
+        assert keeper.report_unauthorized(lease).version == 3
     assert chaos.ledger.rotations == 2
 
 

@@ -111,6 +111,22 @@ async def test_nothing_is_accepted_before_it_is_known_what_has_ended(stand: Stan
         assert (await verifier.verify_token(stand.token())).family == "fam_1"
 
 
+async def test_i_06_what_was_exchanged_is_refused_when_a_token_it_comes_from_is_revoked(
+    stand: Stand, feed: Feed
+) -> None:
+    async with following(stand, feed) as verifier:
+        await heard(verifier, feed)
+        first = stand.token(jti="one")
+        further = stand.token(jti="three", jti_from=["two", "one"], act={"sub": "cli_api"})
+        beside = stand.token(jti="four", jti_from=["one"])
+        for token in (first, further, beside):
+            assert await outcome(verifier, token) is None
+        await told(verifier, feed, ending(jti="two"))
+        assert [await outcome(verifier, token) for token in (first, further, beside)] == [None, Why.ENDED, None]
+        unseen = stand.token(jti="five", jti_from=["three", "two", "one"])
+        assert await outcome(verifier, unseen) is Why.ENDED
+
+
 async def test_a_feed_that_never_speaks_costs_a_request_its_budget(stand: Stand, feed: Feed) -> None:
     async with following(stand, feed) as verifier:
         refused = await refusal(verifier, f"Bearer {stand.token()}")
