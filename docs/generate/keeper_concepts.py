@@ -149,7 +149,7 @@ def edges() -> Iterator[str]:
 _REASONS: Final = {
     Reason.GRANT_DEAD: "the provider says that the refresh token will never work again",
     Reason.GRANT_DEAD_UNEXPLAINED: "the same, although nobody here spent it twice: stolen, or somebody else has it",
-    Reason.VAULT_RESTORED: "the same, in a vault that was restored from a backup: it had been rotated after that",
+    Reason.VAULT_RESTORED: "the provider refused a token that came out of a backup: it had been rotated after that",
     Reason.GRANT_LOST: "a refresh was cut off, and repeating it was useless or would have done harm",
     Reason.IDLE_LIMIT: "nobody used it for as long as the provider allows",
     Reason.HARD_LIMIT: "the consent has run out; nobody could have prolonged it",

@@ -3,6 +3,7 @@
 What lives here: which part of the tables a verb asks. What must not: how work is done, a statement, a driver.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -13,19 +14,19 @@ from evergrant.keeper.vault.port import ApiKey, Change, Found, TrailEnds, Wanted
 T = TypeVar("T")
 
 
-class Verbs:
+class Verbs(ABC):
     """Over `read` and `write`; see `evergrant.keeper.vault.port.Vault`."""
 
+    @abstractmethod
     async def read(self, work: Callable[[Any], T]) -> T:
         """What *work* returns, from one snapshot. Raises `VaultUnavailable`, and what *work* raises."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def write(self, work: Callable[[Any], T], *, twice: bool = False, told: Sequence[Event] = ()) -> T:
         """What *work* returns, committed. Raises `VaultUnavailable`, and what *work* raises.
 
         *twice*: it may be done again after a commit that perhaps happened. *told*: the events that it adds.
         """
-        raise NotImplementedError
 
     # ---- reading
 
