@@ -51,6 +51,12 @@ async def test_what_a_killed_backup_left_is_in_nobodys_way(full, tmp_path):
     assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o600
 
 
+async def test_a_place_that_takes_no_file_is_told_by_the_name_that_was_asked_for(full, tmp_path):
+    with pytest.raises(FileNotFoundError) as trouble:
+        await back_up(full, tmp_path / "nowhere" / "b", MADE, quiet)
+    assert trouble.value.filename == str(tmp_path / "nowhere" / "b")
+
+
 async def test_o_13_after_a_restore_public_clients_sign_in_again_and_proved_ones_go_on_from_lost_tokens(
     full, token, opened, tmp_path
 ):

@@ -100,10 +100,11 @@ def written(path: Path, *, replace: bool) -> Iterator[IO[bytes]]:
     """
     if path.exists() and not replace:
         raise FileExistsError(17, "there is such a file already", str(path))
-    # Not named by the process: in containers all are number 1, and one that was killed would be in the way for ever.
-    descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    partial = Path(name)
+    partial = None
     try:
+        # Not named by the process: in containers all are number 1, and one that was killed would stay in the way.
+        descriptor, name = mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        partial = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
@@ -114,11 +115,12 @@ def written(path: Path, *, replace: bool) -> Iterator[IO[bytes]]:
             # Linked and not renamed: a file that came to be in the meantime is not overwritten.
             path.hardlink_to(partial)
     except OSError as error:
-        if error.filename is None:  # writing does not name what it could not write
+        if error.filename != str(path):  # writing names nothing, and nobody knows the other name
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        if partial is not None:
+            partial.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
