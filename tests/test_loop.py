@@ -66,6 +66,30 @@ def test_the_loop_never_waits_for_itself(own: OwnLoop) -> None:
         own.wait(inside())
 
 
+def test_whoever_waits_when_it_is_closed_is_told_and_waits_no_more(own: OwnLoop) -> None:
+    begun, ends = threading.Event(), []
+
+    async def endless() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.append("cancelled")
+
+    def waits() -> None:
+        try:
+            own.wait(endless())
+        except LoopClosed:
+            ends.append("told")
+
+    waiting = threading.Thread(target=waits, daemon=True)
+    waiting.start()
+    assert begun.wait(PATIENCE)
+    own.close(lambda: None)
+    waiting.join(PATIENCE)
+    assert ends == ["cancelled", "told"]
+
+
 def test_what_the_work_raises_comes_out_of_the_wait(own: OwnLoop) -> None:
     async def wrong() -> None:
         raise KeyError("wrong")

@@ -9,7 +9,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -41,18 +41,13 @@ class OwnLoop:
     def running(self) -> asyncio.AbstractEventLoop:
         """The loop, begun if need be. Raises `LoopClosed`."""
         with self._lock:
-            if self._closed:
-                raise LoopClosed
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
-                self._thread.start()
-            return self._loop
+            return self._begun()
 
     def send(self, work: Coroutine[Any, Any, R]) -> "Future[R]":
-        """Begin *work* on the loop. Raises `LoopClosed`."""
+        """Begin *work* on the loop. Raises `LoopClosed`; closing cancels what has not ended."""
         try:
-            return asyncio.run_coroutine_threadsafe(work, self.running())
+            with self._lock:  # so that nothing is begun behind the loop's end
+                return asyncio.run_coroutine_threadsafe(work, self._begun())
         except LoopClosed:
             work.close()
             raise
@@ -65,6 +60,8 @@ class OwnLoop:
         future = self.send(work)
         try:
             return future.result()
+        except CancelledError:
+            raise LoopClosed from None
         except BaseException:
             future.cancel()
             raise
@@ -87,6 +84,15 @@ class OwnLoop:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(self._patience)
 
+    def _begun(self) -> asyncio.AbstractEventLoop:
+        if self._closed:
+            raise LoopClosed
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
+            self._thread.start()
+        return self._loop
+
     def leave(self) -> None:
         """In a child process: leave the parent's loop and thread alone."""
         _left.append((self._loop, self._thread))
@@ -104,6 +110,10 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
+        if left := asyncio.all_tasks(loop):  # somebody may be waiting for each of them
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left))
         with suppress(RuntimeError):
             loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
