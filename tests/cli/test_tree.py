@@ -54,7 +54,7 @@ CALLS: Final = (
     ("client delete", "Other", "--yes"),
 )
 # These name their stores themselves.
-NAMED: Final = {"store copy", "store reopen"}
+NAMED: Final = {"store copy", "store reopen", "keeper copy", "keeper reopen"}
 ENDLESS: Final = {"serve", "demo", "chaos", "keeper run", "keeper serve"}
 
 

@@ -23,5 +23,9 @@ CALLS: Final = (
     ("keeper api-key add", "billing", "--scope", "leases"),
     ("keeper api-key list",),
     ("keeper api-key revoke", "{api key}", "--yes"),
+    ("keeper backup", "{folder}/backup"),
+    ("keeper restore", "{folder}/backup", "--replace", "--yes"),
     ("keeper disconnect", "github_app", "--account", "me", "--yes"),
+    ("keeper copy", "{vault}", "{folder}/other.db"),
+    ("keeper reopen", "{vault}", "--yes"),
 )

@@ -252,7 +252,8 @@ def test_every_command_prints_one_json_document(desk, provider):
     (desk.folder / "tokens.jsonl").write_text(
         json.dumps({"client": NAME, "account": "other", "access_token": "x" * 20, "expires_at": 4_102_444_800}) + "\n"
     )
-    filled = {"{folder}/tokens.jsonl": str(desk.folder / "tokens.jsonl")}
+    filled = {f"{{folder}}/{name}": str(desk.folder / name) for name in ("tokens.jsonl", "backup", "other.db")}
+    filled["{vault}"] = desk.more.get("EVERGRANT_KEEPER_VAULT_URL", str(desk.folder / "data" / "keeper.db"))
     for verb, *rest in CALLS:
         one_of_two = ["--account", "me"] if rest[:1] == [NAME] and verb in {"keeper token", "keeper show"} else []
         said = desk.types(*verb.split()[1:], *(filled.get(word, word) for word in rest), *one_of_two, "--json")
