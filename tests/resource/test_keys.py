@@ -14,6 +14,7 @@ from evergrant.resource import Limits, Refused, SyncVerifier, Verifier, Why
 from evergrant.resource.keyset import BadKeySet, read_set
 from evergrant.testing.token_issuer import TokenIssuer
 from tests.resource.stand import Stand, refusal, signed, signer, why
+from tests.resource.stream import until
 
 JWKS = "/jwks"
 QUICK = Limits(budget_seconds=1.0, fetch_seconds=1.5)
@@ -225,6 +226,19 @@ def test_keys_that_are_for_something_else_or_weak_or_not_public_are_left_out_and
     assert "no algorithm" in _notes({**ec, "alg": "none"})
     assert "too long" in _notes({**ec, "kid": "k" * 600})
     assert "no object" in _notes([ec])  # type: ignore[arg-type]
+
+
+async def test_what_is_left_out_of_a_key_set_is_told_once_and_not_at_every_fetch(
+    stand: Stand, verifier: Verifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    encrypting = {**signer(name="encrypting").public, "use": "enc"}
+    for number in (1, 2, 3):
+        stand.publish(stand.signer.public, encrypting)
+        await verifier.verify_token(stand.token())
+        await until(lambda number=number: stand.asked(JWKS) == number)  # type: ignore[misc]
+        await until(lambda: verifier._core.keys_until > stand.clock.monotonic() + 100)
+        stand.clock.advance(301)
+    assert caplog.text.count("use is not sig") == 1
 
 
 def test_one_id_for_two_keys_of_one_algorithm_chooses_neither() -> None:

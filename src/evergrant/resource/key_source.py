@@ -73,8 +73,10 @@ class KeySource:
             _LOG.warning("the keys of %s could not be fetched: %s", core.rules.issuer, error)
             self._directory.forget()
             return
+        told = () if core.keys is None else core.keys.notes
         for note in keys.notes:
-            _LOG.warning("in the key set of %s, %s", core.rules.issuer, note)
+            if note not in told:
+                _LOG.warning("in the key set of %s, %s", core.rules.issuer, note)
         core.take(keys)
         now = core.clock.monotonic()
         self._usable_until = now + limits.stale_seconds
