@@ -40,8 +40,8 @@ def test_o_03_what_a_standby_that_was_behind_has_lost_is_named_to_the_last_rotat
     for each in run.rounds:
         assert each.lost >= each.held == each.named > 0
         assert each.families > 0
-        assert each.logged
         assert each.diagnosed
+    assert run.rounds[0].logged, "later ones may share its lines: so many are written in ten seconds, the rest counted"
     assert (run.reuses, run.forged, run.notices) == (0, 0, 0)
     assert run.adopted > 0
     assert run.sign_ins >= run.restored > 0
