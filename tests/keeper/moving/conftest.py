@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evergrant.clock import FixedClock
-from evergrant.keeper.connection import MAIN, Health, Step
+from evergrant.keeper.connection import MAIN, Health
 from evergrant.keeper.moving import Moving
 from evergrant.keeper.vault.layout import VAULT
 from evergrant.keeper.vault.port import ApiKey, Change
@@ -139,6 +139,3 @@ def content(tx):
 
 def quiet(*_):
     """Progress that nobody watches."""
-
-
-__all__ = ["CONNECTIONS", "NOW", "Standing", "Step", "content", "quiet"]

@@ -59,10 +59,13 @@ _SENTENCES: Final[tuple[tuple[type[apsw.Error], str], ...]] = (
 )
 
 
+GONE: Final = "its tables have gone"
+
+
 def sentence(path: Path, error: apsw.Error) -> str:
     """What went wrong with *path*, for a person."""
     if isinstance(error, apsw.SQLError) and "no such table" in str(error):
-        return f"{path}: its tables have gone; if it was moved to another store, let the server use that ({error})"
+        return f"{path}: {GONE}; if it was moved to another store, let the server use that ({error})"
     for kind, words in _SENTENCES:
         if isinstance(error, kind):
             return f"{path}: {words}"

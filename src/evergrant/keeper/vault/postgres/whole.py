@@ -31,7 +31,11 @@ from evergrant.store.postgres.connection import (
 )
 
 T = TypeVar("T")
-_SETTINGS: Final = f"SELECT set_config('search_path', '{SCHEMA}', true), set_config('statement_timeout', '0', true)"
+# A move waits for refreshes to end, and for the other side: no limit of the server's may break it off.
+_SETTINGS: Final = (
+    f"SELECT set_config('search_path', '{SCHEMA}', true), set_config('statement_timeout', '0', true),"
+    " set_config('lock_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '0', true)"
+)
 _WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 

@@ -20,8 +20,8 @@ from evergrant.keeper.vault.sqlite.reading import Readers, Watch
 from evergrant.keeper.vault.sqlite.tables import Tables
 from evergrant.keeper.vault.verbs import Verbs
 from evergrant.store.port import StoreUnavailable, StoreUnusable
+from evergrant.store.sqlite.connection import GONE, check_library, sentence
 from evergrant.store.sqlite.connection import Connection as File
-from evergrant.store.sqlite.connection import check_library, sentence
 from evergrant.store.sqlite.migrate import Step, migrate, steps, whither
 from evergrant.store.sqlite.writer import Writer
 
@@ -100,7 +100,7 @@ class SqliteVault(Verbs):
 
     def _trouble(self, error: StoreUnavailable) -> VaultUnavailable:
         with suppress(StoreUnusable):
-            if there := whither(self._path):
+            if GONE in str(error) and (there := whither(self._path)):
                 return VaultMoved(f"{self._path}: everything in it was moved to {there}; let the keeper use that")
         return VaultUnavailable(str(error))
 
