@@ -4,16 +4,23 @@ import asyncio
 
 import pytest
 
+from evergrant.clock import SystemClock
 from evergrant.keeper.connection import MAIN, Step
 from evergrant.keeper.moving import Moving, copy
 from evergrant.keeper.vault.chain import verify
 from evergrant.keeper.vault.layout import CONNECTION
 from evergrant.keeper.vault.port import Fenced, VaultMoved, VaultUnavailable, VaultUnusable, Wanted
+from evergrant.keeper.vault.postgres import PostgresVault
+from evergrant.keeper.vault.postgres.whole import WholeDatabase
+from evergrant.keeper.vault.sqlite import SqliteVault
+from evergrant.keeper.vault.sqlite.whole import WholeFile
 from evergrant.store.moving import copying
 from evergrant.store.moving.backup import NotEmpty
 from evergrant.store.moving.copying import NotTheSame
+from evergrant.store.port import OutcomeUnknown
 from evergrant.testing.vault_contract import fixtures as made
 from tests.keeper.moving.conftest import CONNECTIONS, NOW, content, quiet
+from tests.postgres.proxy import proxied
 
 FIRST = made.connection(1, made.OTHER)
 
@@ -174,6 +181,28 @@ async def test_a_target_that_lost_a_row_is_noticed_and_nothing_has_moved(full, p
         await moved()
     assert await places.whole("target").read(lambda tx: tx.bulk.page(CONNECTION)) == []
     assert await full.claim(FIRST.id, MAIN, "next", 1)
+
+
+@pytest.mark.long
+@pytest.mark.needs("postgres")
+async def test_when_nobody_knows_whether_the_target_committed_the_vault_stays_left(postgres, tmp_path):
+    """The reply to the commit is lost: the target has everything, so nothing may be spent from the source."""
+    url, path = postgres.database(), tmp_path / "full.db"
+    vault = SqliteVault.open(path)
+    connection = await made.connected(vault)
+    with proxied(lambda: postgres.port) as wire:
+        target = WholeDatabase.open(url.replace(f":{postgres.port}/", f":{wire.port}/"))
+        wire.lose_replies()
+        with pytest.raises(OutcomeUnknown):
+            await copy(WholeFile(vault), target, "elsewhere", Moving(SystemClock()), quiet)
+        assert wire.lost_replies == 1
+    with pytest.raises(VaultMoved):
+        await vault.claim(connection.id, MAIN, "late", 30)
+    await vault.close()
+    arrived = PostgresVault.open(url)
+    assert await arrived.load(connection.tenant, connection.id)
+    await arrived.close()
+    postgres.drop(url)
 
 
 async def test_there_and_back_again_is_the_same(full, places, moved):
