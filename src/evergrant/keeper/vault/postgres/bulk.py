@@ -126,7 +126,7 @@ class VaultBulk(PostgresBulk):
         self._ask.rows(f"SELECT setval('{SCHEMA}.{name}', %s, %s)", (max(number, 1), number > 0))
 
     def freeze(self) -> None:
-        """Lock everything at once, or nothing: whoever waits for a lock here holds none that a keeper waits for."""
+        """Lock everything within a moment, or give back what was got: no keeper's commit dies of a deadlock with us."""
         for _ in range(ATTEMPTS):
             if self._locked(f"LOCK TABLE {self._named()} IN ACCESS EXCLUSIVE MODE"):
                 self._chained = None
