@@ -18,6 +18,7 @@ import pytest
 
 from tests import tools
 from tests.cluster import database, postgres
+from tests.grouping import pytest_xdist_make_scheduler, write_groups
 from tests.secret_watch import (
     close_registry,
     open_registry,
@@ -34,6 +35,7 @@ __all__ = [
     "pytest_runtest_logreport",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_xdist_make_scheduler",
 ]
 
 pytest.register_assert_rewrite("evergrant.testing")  # before any test imports it
@@ -97,7 +99,6 @@ def _only_quick(config: pytest.Config) -> bool:
     return config.option.markexpr == "not long"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         below = any(item.path.is_relative_to(folder) for folder in _LONG)
@@ -105,6 +106,7 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
             item.add_marker(pytest.mark.long)
         if item.get_closest_marker("long") and not item.get_closest_marker("xdist_group") and _shares(item):
             item.add_marker(pytest.mark.xdist_group(item.path.relative_to(_HERE).as_posix()))
+    write_groups(items)
 
 
 def _shares(item: pytest.Function) -> bool:

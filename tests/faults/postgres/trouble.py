@@ -6,6 +6,7 @@ trouble (the tests).
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +65,9 @@ def in_trouble(scene: Scene, *, looks: bool = True) -> None:
     """Everything that must hold while the database is of no use to the node; *looks*: it can be looked at."""
     node, holder = scene.node, scene.holders[0]
     before = Look(scene.url, holder.family) if looks else None
-    for each in scene.holders:
-        assert unavailable(refresh(node, each, patience=PATIENCE)), "answered although nothing can be written"
+    with ThreadPoolExecutor(len(scene.holders)) as pool:  # each is waited for as long as the node waits
+        replies = list(pool.map(lambda each: refresh(node, each, patience=PATIENCE), scene.holders))
+    assert all(map(unavailable, replies)), "answered although nothing can be written"
     assert get(node, "/healthz").status == 200, "a supervisor must not restart a node for its database"
     assert wait_for(lambda: get(node, "/readyz").status == 503, 10)
     assert get(node, "/metrics").status == 200
