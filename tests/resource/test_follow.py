@@ -305,3 +305,16 @@ async def test_a_clock_that_ran_ahead_makes_no_ending_look_over(stand: Stand, fe
 def test_a_leeway_that_outlasts_what_the_feed_remembers_is_told_at_once(stand: Stand) -> None:
     with pytest.raises(ValueError, match="leeway"):
         stand.verifier(follow=Follow("api", SECRET), leeway=301)
+
+
+async def test_a_request_that_comes_after_the_end_begins_nothing_anew(stand: Stand, feed: Feed) -> None:
+    verifier = following(stand, feed)
+    async with verifier:
+        await heard(verifier, feed)
+        token = stand.token()
+        await verifier.verify_token(token)
+    stand.clock.advance(4)
+    assert await why(verifier, token) is Why.FEED_SILENT
+    assert not verifier._asking._follower._flight.flying
+    async with verifier:  # begun again on purpose, it follows again
+        await until(lambda: len(feed.asked) == 2)

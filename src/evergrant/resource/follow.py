@@ -69,7 +69,7 @@ class Follower:
         self._flight: Final = Flight(self._run)
         self._news = asyncio.Event()
         """Set while there is nothing to wait for: a beat has come, or the feed cannot be opened."""
-        self._spoke = False
+        self._spoke = self._over = False
         self._cursor = ""
         self._least: float | None = None
         self._silence = FIRST_SILENCE
@@ -78,7 +78,11 @@ class Follower:
 
     def start(self) -> None:
         """Follow from now on. Safe to call often."""
-        if not self._flight.flying:
+        self._over = False
+        self._follow()
+
+    def _follow(self) -> None:
+        if not (self._over or self._flight.flying):
             self._news = asyncio.Event()  # the loop may be another one
             self._flight.start()
 
@@ -92,7 +96,7 @@ class Follower:
 
         Raises `Refused` when nothing may be accepted without it.
         """
-        self.start()
+        self._follow()
         if self.blind:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(by):
@@ -101,8 +105,10 @@ class Follower:
             raise Refused(Why.FEED_SILENT, "it is not known what has ended")
 
     async def stop(self) -> None:
-        """Follow no longer."""
+        """Follow no longer: what is asked later finds the feed silent."""
+        self._over = True
         await self._flight.stop()
+        self._news.set()  # nobody has to wait for it
 
     async def _run(self) -> None:
         failures = 0
