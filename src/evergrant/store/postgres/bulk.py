@@ -46,8 +46,7 @@ class PostgresBulk:
     ) -> None:
         self.layout = layout
         self._ask, self._schema = asking, schema
-        self._all = [*(table.name for table in layout.all), *more]
-        self._leaving = [name for name in self._all if name not in staying]
+        self._staying, self._more = staying, more  # every transaction makes one of these, and a move uses it
 
     def counts(self) -> dict[str, int]:
         return {table.name: self._about(f"{self._schema}.{table.name}") for table in self.layout.tables}
@@ -88,7 +87,7 @@ class PostgresBulk:
         """Nothing here is ever under way when no transaction is."""
 
     def leave(self, whither: str) -> None:
-        for name in self._leaving:
+        for name in self._leaving():
             self._ask.count(f"ALTER TABLE {self._schema}.{name} RENAME TO {_PREFIX}{name}")
         self._ask.count(
             f"INSERT INTO {self._schema}.migration (number, name, kind, works_with, checksum)"  # noqa: S608 - own names
@@ -97,12 +96,18 @@ class PostgresBulk:
         )
 
     def come_back(self) -> None:
-        for name in self._leaving:
+        for name in self._leaving():
             self._ask.count(f"ALTER TABLE {self._schema}.{_PREFIX}{name} RENAME TO {name}")
         self._ask.count(f"DELETE FROM {self._schema}.migration WHERE number = %s", (AWAY,))  # noqa: S608 - own names
 
+    def _all(self) -> list[str]:
+        return [*(table.name for table in self.layout.all), *self._more]
+
+    def _leaving(self) -> list[str]:
+        return [name for name in self._all() if name not in self._staying]
+
     def _named(self) -> str:
-        return ", ".join(f"{self._schema}.{name}" for name in self._all)
+        return ", ".join(f"{self._schema}.{name}" for name in self._all())
 
     def _about(self, table: str) -> int:
         noted = int(self._ask.rows(_NOTED, {"table": table})[0][0])
