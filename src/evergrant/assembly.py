@@ -162,8 +162,8 @@ async def opened(config: Config, metrics: Metrics | None = None, given: Given = 
 
 def _furnish(tx: Tx, config: Config, kek: Kek, entropy: Entropy, now: int) -> None:
     """What must be there before the first request: keys, and room in the audit trail for the days ahead."""
+    tx.events.arrange(now, 0)  # before the first event: where today has one already, it gets no room of its own
     ensure(tx, (config.keys.default_alg,), kek, entropy, now)
-    tx.events.arrange(now, 0)
 
 
 class MetricsTally:

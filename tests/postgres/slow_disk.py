@@ -26,11 +26,11 @@ class SlowDisk(Postmaster):
         command, how = super().started_as()
         return command, {
             **how,
-            "env": {**os.environ, "LD_PRELOAD": str(self.library), "EVERGRANT_SLOW_DISK": self.said},
+            "env": {**os.environ, "LD_PRELOAD": str(self.preload), "EVERGRANT_SLOW_DISK": self.said},
         }
 
     @property
-    def library(self) -> Path:
+    def preload(self) -> Path:
         return self.folder / "slow_disk.so"
 
     @property
@@ -57,7 +57,7 @@ def slow_disk(folder: Path) -> Iterator[SlowDisk]:
     server = SlowDisk(folder, {"fsync": "on", "wal_sync_method": "fdatasync"})
     compiler = shutil.which("cc")
     assert compiler is not None
-    build = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(server.library), str(SOURCE)]
+    build = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", str(server.preload), str(SOURCE)]
     subprocess.run(build, check=True, capture_output=True, timeout=60)
     try:
         server.make()

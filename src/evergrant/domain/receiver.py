@@ -34,7 +34,8 @@ class Sort(StrEnum):
 class Stream:
     """One stream of a client. *endpoint* is empty for polls; *sealed* is the header a push carries.
 
-    Its *id* is its client's, or begins with it. *without*: accounts that it is told nothing of.
+    Its *id* is its client's, or begins with it. *without*: accounts that it is told nothing of. *held*: the operator
+    has stopped it, and nobody else lets it go on.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Stream:
     status: Status = Status.ENABLED
     status_reason: str = ""
     without: tuple[str, ...] = ()
+    held: bool = False
 
     @property
     def client_id(self) -> str:

@@ -95,7 +95,9 @@ class EventsEndpoint:
         def work(tx: Tx) -> Stream:
             # Status and subjects may have moved on since.
             now = streams.wanted(tx, held.id)
-            stream = replace(changed, status=now.status, status_reason=now.status_reason, without=now.without)
+            stream = replace(
+                changed, status=now.status, status_reason=now.status_reason, without=now.without, held=now.held
+            )
             tx.streams.put(stream)
             return stream
 
@@ -116,7 +118,10 @@ class EventsEndpoint:
         name, status, reason = events.read_status(ask.body)
 
         def work(tx: Tx) -> Stream:
-            return streams.set_status(tx, streams.own(tx, client.id, name), status, reason)
+            stream = streams.own(tx, client.id, name)
+            if stream.held and status is not Status.DISABLED:
+                raise Refused(Code.ACCESS_DENIED, "The operator has stopped this stream.", status=403)
+            return streams.set_status(tx, stream, status, reason)
 
         return secret_json(_status(await self._write(work)))
 

@@ -110,7 +110,8 @@ def verify(tx: Tx, stream: Stream, state: str | None, now: int) -> bool:
 
 def operate(tx: Tx, stream_id: str, status: Status, reason: str, now: int) -> Stream:
     """Set a status as the operator: the receiver and the audit trail are told. Raises `NoSuchStream`."""
-    changed = set_status(tx, wanted(tx, stream_id), status, reason)
+    stream = replace(wanted(tx, stream_id), held=status is not Status.ENABLED)
+    changed = set_status(tx, stream, status, reason)
     tell_status(tx, changed, now)
     _noted(tx, changed, f"{status}{': ' if reason else ''}{reason}", now)
     return changed
