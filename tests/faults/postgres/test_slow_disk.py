@@ -74,7 +74,7 @@ def test_o_08_the_slower_the_disk_the_more_refreshes_share_a_commit_and_nobody_i
         storm = Storm(nodes[0], holders, [1] * clients, 1, 0.01, others=(nodes[1],))
         asyncio.run(storm.rage(slower))
         print(f"settles in a commit: {shared}, in a sync: {synced}; {storm.counts}")
-        assert shared[1] > 2 * shared[0]
+        assert shared[1] > shared[0]
         assert synced[1] > 8, "one sync each would be a fraction of what was answered"
         assert storm.counts.unavailable < storm.counts.refreshes / 100, "on a crowded machine a few come again"
         assert storm.counts.longest_wait > SLOW
