@@ -8,6 +8,7 @@ from evergrant.cli.checks import database as about
 from evergrant.cli.checks.finding import Verdict
 from evergrant.clock import SystemClock
 from evergrant.config import Config
+from evergrant.config.sections import KeeperConfig
 from evergrant.store.postgres import PostgresStore
 from evergrant.store.postgres.distributing import Route
 from evergrant.store.postgres.examine import Examined, examine
@@ -23,13 +24,26 @@ NOW: Final = 1_800_000_000
 
 def judged(**changes):
     """Every finding about a database that differs so much from a good one, by its name."""
+    return of(Config(), **changes)
+
+
+def of(config, **changes):
+    """The same with another configuration."""
     found = GOOD._replace(**changes)
-    config = Config()
     findings = [
         about.durability(found), about.wire(found), about.budget(config, found), *about.kept(found),
         about.offset(found, NOW),
     ]  # fmt: skip
     return {finding.check: finding for finding in findings}
+
+
+def test_an_issuer_that_lends_from_a_shared_vault_is_counted_with_the_vaults_connections():
+    lends = Config(keeper=KeeperConfig(lend=True, vault_url="postgresql://db.example/vault"))
+    assert of(lends, room=40)["connections"].verdict is Verdict.OK
+    tight = of(lends, room=30)["connections"]
+    assert tight.verdict is Verdict.WARN
+    assert "10 connections each, and 9 to the vault that they lend from" in tight.said
+    assert of(Config(keeper=KeeperConfig(lend=True)), room=20)["connections"].verdict is Verdict.OK
 
 
 def test_a_good_database_is_called_good():

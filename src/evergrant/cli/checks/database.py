@@ -91,9 +91,11 @@ def wire(found: Examined) -> Finding:
 
 def budget(config: Config, found: Examined) -> Finding:
     """Judge whether every process of this node, and how many more nodes, get their connections."""
-    each = config.store.connections * config.server.workers
+    lent = _lent(config)
+    each = (config.store.connections + lent) * config.server.workers
     said = (
-        f"{plural(config.server.workers, 'worker', 'workers')} of {config.store.connections} connections each; "
+        f"{plural(config.server.workers, 'worker', 'workers')} of {config.store.connections} connections each"
+        f"{f', and {lent} to the vault that they lend from' if lent else ''}; "
         f"the server has room for {found.room}, of which {found.held} are held: {found.room // each} such nodes"
     )
     if found.room >= 2 * each:
@@ -102,6 +104,15 @@ def budget(config: Config, found: Examined) -> Finding:
         "connections", said, "a node that gets none cannot start, and while one takes another's place both need theirs",
         "raise max_connections, lower store.connections, or put a transaction pooler in between",
     )  # fmt: skip
+
+
+def _lent(config: Config) -> int:
+    """Connections of one process to a vault that it lends from, counted as if the same server had it."""
+    if not (config.keeper.lend and config.keeper.vault_url):
+        return 0
+    from evergrant.keeper.vault.postgres.vault import CONNECTIONS
+
+    return CONNECTIONS
 
 
 def kept(found: Examined) -> Iterator[Finding]:

@@ -28,6 +28,8 @@ NAME: Final = "evergrant_keeper"
 """What the server is told who we are: the issuer may work in the same database."""
 AT_ONCE: Final = 8
 """Transactions of one process at a time. Sessions are opened as they are needed: an idle process holds one."""
+CONNECTIONS: Final = AT_ONCE + 1
+"""What one process may hold: one for each transaction, and the watch's."""
 RARELY: Final = 20
 """Looks of the watch between two, at which events are chained that a process left behind which is gone."""
 
@@ -61,7 +63,7 @@ class PostgresVault(Verbs):
     def __init__(self, place: Address, clock: Clock | None, *, distributed: bool | None = None) -> None:
         self._place = place
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="evergrant-vault")
-        self._transactions = Transactions(place, AT_ONCE + 1, clock, self._committed)
+        self._transactions = Transactions(place, CONNECTIONS, clock, self._committed)
         self._routes = Routes()
         self._told, self._looks = False, 0
         self._closed = False
