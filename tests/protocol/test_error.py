@@ -12,7 +12,7 @@ SRC = Path(evergrant.__file__).parent
 # RFC 6749 section 5.2: %x20-21 / %x23-5B / %x5D-7E.
 ALLOWED = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+\Z")
 # What an f-string may put into a description: names of our own parameters, numbers of our own limits, ids we made.
-MADE_HERE = {"name", "most", "error", "identity", "MAX_RESOURCES", "MOST_TEXT"}
+MADE_HERE = {"name", "most", "error", "identity", "MAX_RESOURCES", "MOST_TEXT", "streams"}
 
 
 def descriptions() -> list[tuple[str, ast.expr]]:
