@@ -223,12 +223,17 @@ class _Search:
 
     def _following(self, done: int, state: State) -> Iterator[tuple[int, State]]:
         """What may have taken effect next, and what the family was then."""
+        declared: list[int] = []
         unknown: list[int] = []
         for at in self._open(done):
             if self._ops[at].outcome is Outcome.UNKNOWN:
                 unknown.append(at)
+            elif self._ops[at].kind is Kind.DECLARED:
+                declared.append(at)  # heard as late as may be: whoever was refused meanwhile had not been believed yet
             else:
                 yield from self._after(at, state)
+        for at in declared:
+            yield from self._after(at, state)
         for at in unknown:
             for place, after in self._after(at, state):
                 if after != state:  # without an effect it need not have happened
@@ -271,4 +276,32 @@ def explained(operations: Sequence[Operation], first: Token, rules: Rules) -> Ex
 
     Takes the places of the operations in the order in which they were called.
     """
-    return _Search(operations, State(first.generation, first.mark), rules).run()
+    began = State(first.generation, first.mark)
+    order = _as_answered(operations, began, rules)
+    return Explained(order) if order else _Search(operations, began, rules).run()
+
+
+def _as_answered(operations: Sequence[Operation], state: State, rules: Rules) -> tuple[int, ...]:
+    """The order of the answers, if it explains everything: each took effect as it was answered, what is unknown never.
+
+    A loss is heard of as late as may be. Most histories are explained by this, and a search of thousands takes long.
+    """
+    called = sorted(range(len(operations)), key=lambda at: operations[at].began)
+    ops = [operations[at] for at in called]
+    certain = sorted(
+        (at for at, op in enumerate(ops) if op.outcome is not Outcome.UNKNOWN), key=lambda at: ops[at].ended
+    )
+    declared = [at for at in certain if ops[at].kind is Kind.DECLARED]
+    order: list[int] = []
+    for at in (at for at in certain if ops[at].kind is not Kind.DECLARED):
+        op = ops[at]
+        after = steps(state, op, rules)
+        while declared and (ops[declared[0]].ended < op.ended or (not after and ops[declared[0]].began <= op.ended)):
+            order.append(declared.pop(0))
+            state = state._replace(declared=True)
+            after = steps(state, op, rules)
+        if not after:
+            return ()
+        order.append(at)
+        state = after[0]
+    return (*order, *declared)
