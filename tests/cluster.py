@@ -160,6 +160,12 @@ class Cluster:
         self.execute("CREATE SCHEMA public", self._shared)
         return self._shared
 
+    def sessions(self, url: str) -> list[bool]:
+        """Of every session at a database: whether it has written something in the transaction that it is in."""
+        name = url.rpartition("/")[2]
+        statement = f"SELECT backend_xid IS NOT NULL FROM pg_stat_activity WHERE datname = '{name}'"
+        return [wrote for (wrote,) in self.execute(statement)]
+
     def drop(self, url: str) -> None:
         """Drop a database, ending whatever is still connected to it."""
         self.execute(f'DROP DATABASE IF EXISTS "{url.rpartition("/")[2]}" WITH (FORCE)')

@@ -140,13 +140,6 @@ def test_every_session_is_alive_after_a_live_move_to_postgresql_and_after_one_ba
     postgres.drop(url)
 
 
-def sessions(postgres, url: str) -> list[bool]:
-    """Of every session at a database: whether it has written something in the transaction that it is in."""
-    name = url.rpartition("/")[2]
-    statement = f"SELECT backend_xid IS NOT NULL FROM pg_stat_activity WHERE datname = '{name}'"
-    return [wrote for (wrote,) in postgres.execute(statement)]
-
-
 def killed(postgres, source: Path, url: str, after: float) -> None:
     """Kill a mover so many seconds after it began to write in its target; nothing that it sent is still to come."""
     mover = subprocess.Popen(
@@ -155,13 +148,13 @@ def killed(postgres, source: Path, url: str, after: float) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert wait_for(lambda: any(sessions(postgres, url)) or mover.poll() is not None)
+    assert wait_for(lambda: any(postgres.sessions(url)) or mover.poll() is not None)
     time.sleep(after)
     mover.send_signal(signal.SIGKILL)
     _, said = mover.communicate()
     assert mover.returncode in {0, -signal.SIGKILL}, said
     # What it had sent already, its commit too, is carried out without it.
-    assert wait_for(lambda: not sessions(postgres, url))
+    assert wait_for(lambda: not postgres.sessions(url))
 
 
 @pytest.mark.timeout(600)
