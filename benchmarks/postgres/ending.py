@@ -14,10 +14,13 @@ import time
 
 from evergrant.assembly import opened
 from evergrant.config import load
+from evergrant.serving import steady
 
 
 async def serve() -> None:
     async with opened(load()) as house:
+        await asyncio.gather(*(house.store.write(lambda tx: tx.clients.find(1)) for _ in range(4)))  # opens connections
+        steady()
         print(json.dumps({"ready": True}), flush=True)
         loop = asyncio.get_running_loop()
         while line := await loop.run_in_executor(None, sys.stdin.readline):

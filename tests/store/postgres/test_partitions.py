@@ -43,6 +43,14 @@ async def test_a_housekeeper_makes_days_ahead_and_drops_those_past_the_retention
     assert postgres.execute("SELECT count(*) FROM evergrant.event_other", database) == [(0,)]
 
 
+async def test_no_day_is_analysed_by_itself_for_that_would_hold_up_the_clearing_away_of_old_versions_of_families(
+    store, postgres, database
+):
+    await store.write(lambda tx: tx.events.arrange(NOW, 0))
+    options = postgres.execute("SELECT reloptions FROM pg_class WHERE relname ~ '^event_[0-9]{8}$'", database)
+    assert options == [(["autovacuum_analyze_threshold=2000000000"],)] * 4
+
+
 async def test_a_day_of_which_events_lie_elsewhere_is_not_made_and_its_events_are_swept_one_by_one(store):
     await store.write(lambda tx: tx.events.add([Event(NOW, What.FAMILY_ROTATED) for _ in range(25)]))
     await store.write(lambda tx: tx.events.arrange(NOW, 0))

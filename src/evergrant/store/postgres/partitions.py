@@ -15,6 +15,9 @@ AHEAD: Final = 3
 # No day of an Evergrant lies before this one or so far after it: such events stay in event_other.
 _FIRST: Final = 1_600_000_000
 _LAST: Final = 7_000_000_000
+# Statistics of a trail are asked by no plan, and gathering them holds a snapshot for seconds: meanwhile no old version
+# of a family can go, pages fill, and the table of families grows with the rate of refreshes.
+_UNCOUNTED: Final = "WITH (autovacuum_analyze_threshold = 2000000000)"
 _PATIENCE: Final = "SET LOCAL lock_timeout = '500ms'"
 _ALL: Final = (
     "SELECT c.relname, greatest(c.reltuples, 0)::bigint FROM pg_catalog.pg_inherits"
@@ -91,7 +94,7 @@ def _made(asking: Asking, one: Day) -> bool:
         return False
     if asking.rows("SELECT FROM evergrant.event_other WHERE at >= %s AND at < %s LIMIT 1", (one.begins, one.ends)):
         return False
-    asking.count(f"CREATE TABLE evergrant.{one.name} (LIKE evergrant.event INCLUDING ALL)")
+    asking.count(f"CREATE TABLE evergrant.{one.name} (LIKE evergrant.event INCLUDING ALL) {_UNCOUNTED}")
     asking.count(
         f"ALTER TABLE evergrant.event ATTACH PARTITION evergrant.{one.name}"
         f" FOR VALUES FROM ({one.begins:d}) TO ({one.ends:d})"
