@@ -35,7 +35,12 @@ class Walk:
         self.tab, self.name, self.number = tab, name, 0
         self.wrong: list[str] = []
         tab.on("console", lambda message: self.wrong.append(f"{name}: {message.text}"))
-        tab.on("requestfailed", lambda request: self.wrong.append(f"{name}: not loaded: {request.url}"))
+        tab.on("requestfailed", self._not_loaded)
+
+    def _not_loaded(self, request: Any) -> None:
+        """Note what could not be loaded; a picture that was still on its way when the walk went on was not asked to."""
+        if request.failure != "net::ERR_ABORTED":
+            self.wrong.append(f"{self.name}: not loaded: {request.url} ({request.failure})")
 
     def look(self, page: str) -> None:
         self.number += 1
