@@ -109,22 +109,26 @@ async def test_nothing_is_told_before_the_minute_is_over_and_a_clock_put_back_de
     assert [due(at) for at in told_at] == [True, False, False, True]
 
 
+async def told_once_the_minute_is_over(issuer: Issuer) -> None:
+    running = life(issuer)
+    await running.start()
+    try:
+        issuer.clock.advance(WINDOW_SECONDS)
+        for _ in range(50):
+            if await events(issuer, What.CLIENT_REFUSED):
+                break
+            await asyncio.sleep(0.1)
+        assert len(await events(issuer, What.CLIENT_REFUSED)) == 1
+    finally:
+        await running.stop()
+
+
 async def test_a_running_server_tells_once_the_minute_is_over(tmp_path: Path) -> None:
     async with issuing(tmp_path, config=Config().replace(housekeeping__interval=1)) as issuer:
         await issuer.person()
         held = await hold(issuer, ClientType.WEB)
         await fail(held)
-        running = life(issuer)
-        await running.start()
-        try:
-            issuer.clock.advance(WINDOW_SECONDS)
-            for _ in range(50):
-                if await events(issuer, What.CLIENT_REFUSED):
-                    break
-                await asyncio.sleep(0.1)
-            assert len(await events(issuer, What.CLIENT_REFUSED)) == 1
-        finally:
-            await running.stop()
+        await told_once_the_minute_is_over(issuer)
 
 
 async def test_a_row_that_housekeeping_cannot_read_does_not_end_it(tmp_path: Path) -> None:
@@ -135,17 +139,7 @@ async def test_a_row_that_housekeeping_cannot_read_does_not_end_it(tmp_path: Pat
         await issuer.house.store.write(lambda tx: tx.bulk.load(table, [strange]))  # type: ignore[attr-defined]
         await issuer.person()
         await fail(await hold(issuer, ClientType.WEB))
-        running = life(issuer)
-        await running.start()
-        try:
-            issuer.clock.advance(WINDOW_SECONDS)
-            for _ in range(50):
-                if await events(issuer, What.CLIENT_REFUSED):
-                    break
-                await asyncio.sleep(0.1)
-            assert len(await events(issuer, What.CLIENT_REFUSED)) == 1
-        finally:
-            await running.stop()
+        await told_once_the_minute_is_over(issuer)
 
 
 async def test_a_server_that_stops_tells_what_it_has_not_told(issuer: Issuer) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import psycopg
 from psycopg import conninfo, errors
 
-from evergrant.store.port import StoreUnavailable, StoreUnusable
+from evergrant.store.port import OutcomeUnknown, StoreUnavailable, StoreUnusable
 
 T = TypeVar("T")
 OLDEST: Final = 14
@@ -280,6 +280,23 @@ def warned(connection: Connection) -> Iterator[list[str]]:
         yield heard
     finally:
         connection.remove_notice_handler(hear)
+
+
+@contextmanager
+def committing(place: Address, connection: Connection) -> Iterator[None]:
+    """The block commits. Raises `OutcomeUnknown` when the connection dies meanwhile, or the server warns.
+
+    Then nobody may do the work again. The driver's other errors pass through.
+    """
+    try:
+        with warned(connection) as warnings:
+            yield
+    except psycopg.Error as error:
+        if is_spent(connection, error):
+            raise OutcomeUnknown(sentence(place, error)) from error
+        raise
+    if warnings:
+        raise OutcomeUnknown(f"{place.shown}: {warnings[0]}")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import psycopg
 from evergrant.store.batch import Answer, Job, failed
 from evergrant.store.port import OutcomeUnknown, StoreUnavailable
 from evergrant.store.postgres.asking import Asking
-from evergrant.store.postgres.connection import AGAIN, Address, Connection, is_spent, sentence, warned
+from evergrant.store.postgres.connection import AGAIN, Address, Connection, committing, is_spent, sentence
 from evergrant.store.postgres.sessions import NoSession, Sessions
 from evergrant.store.postgres.tables import REVISION, PostgresTx
 
@@ -131,18 +131,11 @@ class Transactions:
     def _commit(self, connection: Connection, tx: Any) -> None:
         """Write what is only noted down, and commit, in one trip.
 
-        Raises `OutcomeUnknown` when the connection dies now, or the server warns: nobody may do the work again.
+        Raises `OutcomeUnknown` (see `committing`).
         """
-        try:
-            with warned(connection) as warnings, connection.pipeline() if tx.unwritten else nullcontext():
-                tx.flush()
-                connection.execute("COMMIT")
-        except psycopg.Error as error:
-            if is_spent(connection, error):
-                raise OutcomeUnknown(sentence(self._place, error)) from error
-            raise
-        if warnings:
-            raise OutcomeUnknown(f"{self._place.shown}: {warnings[0]}")
+        with committing(self._place, connection), connection.pipeline() if tx.unwritten else nullcontext():
+            tx.flush()
+            connection.execute("COMMIT")
         if tx.turned:
             self._seen(tx.turned)
 

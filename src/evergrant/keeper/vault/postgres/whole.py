@@ -17,17 +17,15 @@ from evergrant.keeper.vault.postgres.leaving import Leaving
 from evergrant.keeper.vault.postgres.tables import Tables
 from evergrant.keeper.vault.postgres.transactions import ROOM, trouble
 from evergrant.keeper.vault.postgres.vault import NAME
-from evergrant.store.port import OutcomeUnknown, StoreUnusable
+from evergrant.store.port import StoreUnusable
 from evergrant.store.postgres import alone, migrate
 from evergrant.store.postgres.asking import Asking as Plain
 from evergrant.store.postgres.connection import (
     Address,
     Connection,
     address,
+    committing,
     connect,
-    is_spent,
-    sentence,
-    warned,
 )
 
 T = TypeVar("T")
@@ -82,24 +80,13 @@ class WholeDatabase:
             connection.execute(begin.encode())
             connection.execute(_SETTINGS.encode())
             result = work(WholeTables(connection, self._place, self._clock))
-            self._commit(connection)
+            with committing(self._place, connection):
+                connection.execute("COMMIT")
         except psycopg.Error as error:
             raise trouble(self._place, error) from error
         finally:
             connection.close()  # what was not committed is undone
         return result
-
-    def _commit(self, connection: Connection) -> None:
-        """Raises `OutcomeUnknown` when the connection dies now, or the server warns that no standby has it."""
-        try:
-            with warned(connection) as warnings:
-                connection.execute("COMMIT")
-        except psycopg.Error as error:
-            if is_spent(connection, error):
-                raise OutcomeUnknown(sentence(self._place, error)) from error
-            raise
-        if warnings:
-            raise OutcomeUnknown(f"{self._place.shown}: {warnings[0]}")
 
     async def close(self) -> None:
         """Nothing is open between two transactions."""
